@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# guest.sh: runs one guest to its end and says whether it went well.
+#   --kernel IMG --initrd FILE   what to boot
+#   --result FILE                what the guest writes on its second serial port; ends with "guest: done STATUS"
+#   --console FILE               the kernel's messages
+#   --timeout SECONDS            a guest that runs longer is killed
+#   --mem MIB --cpus N           otherwise MEM and CPUS, otherwise 400 and 2
+#   --append "..."               more kernel parameters
+#   --follow                     copies the result to stderr as it comes
+# ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console.
+
+. "$(dirname "$0")/common.sh"
+
+kernel='' initrd='' result='' console='' timeout='' append='' follow=
+mem=${MEM:-400} cpus=${CPUS:-2} accel=${ACCEL:-tcg}
+while (($#)); do
+	if [[ $1 == --follow ]]; then
+		follow=yes
+		shift
+		continue
+	fi
+	(($# > 1)) || die "guest.sh: $1 needs a value"
+	case $1 in
+	--kernel) kernel=$2 ;;
+	--initrd) initrd=$2 ;;
+	--result) result=$2 ;;
+	--console) console=$2 ;;
+	--timeout) timeout=$2 ;;
+	--mem) mem=$2 ;;
+	--cpus) cpus=$2 ;;
+	--append) append=$2 ;;
+	*) die "guest.sh: unknown option $1" ;;
+	esac
+	shift 2
+done
+
+# The guest dies with this script, however that ends.
+QEMU="setpriv --pdeathsig KILL qemu-system-x86_64"
+# A kernel that takes longer than this to panic for want of a root file system is hung.
+KVM_PROBE_SECONDS=10
+
+check_settings() {
+	local free
+	check_number CPUS "$cpus" 1 16
+	check_number MEM "$mem" 128 65536
+	check_number --timeout "$timeout" 1 86400
+	check_one_of ACCEL "$accel" tcg kvm
+	[[ -r $kernel ]] || die "no kernel image: '$kernel'"
+	[[ -r $initrd ]] || die "no initramfs: '$initrd'"
+	[[ -n $result && -n $console ]] || die "guest.sh: --result and --console are needed"
+	free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+	((free >= mem + 150)) ||
+		die "too little memory: a guest with MEM=$mem needs $((mem + 150)) MiB, $free MiB are available. Give a smaller MEM= or end something"
+}
+
+qemu_args() {	# ACCEL
+	# Nothing but two serial ports: each device is one more thing to emulate and to probe.
+	local args=(-nodefaults -no-user-config -display none -no-reboot -m "$mem" -smp "$cpus")
+	case $1 in
+	kvm) args+=(-machine pc -accel kvm -cpu host) ;;
+	# A fifth level of page tables and SMAP cost much under emulation.
+	tcg) args+=(-machine pc -accel "tcg,thread=multi" -cpu "max,la57=off,smap=off") ;;
+	esac
+	printf '%s\n' "${args[@]}"
+}
+
+# Remembered until the host boots again: a broken KVM costs the ten seconds once.
+kvm_boots() {
+	local memory=$CACHE/kvm-probe boot_id args pid log waited=0
+	boot_id=$(cat /proc/sys/kernel/random/boot_id)
+	[[ -w /dev/kvm ]] || return 1
+	if [[ $(cat "$memory" 2>/dev/null) != "$boot_id "* ]]; then
+		log=$TMP/kvm-probe
+		mapfile -t args < <(qemu_args kvm)
+		$QEMU "${args[@]}" -serial "file:$log" -kernel "$kernel" \
+			-append "console=ttyS0 panic=-1" </dev/null >/dev/null 2>&1 &
+		pid=$!
+		QEMU_PID=$pid
+		while kill -0 "$pid" 2>/dev/null && ((waited++ < KVM_PROBE_SECONDS * 10)); do
+			sleep 0.1
+		done
+		stop_qemu
+		mkdir -p "$CACHE"
+		if grep -qs "Kernel panic - not syncing: VFS" "$log"; then
+			echo "$boot_id boots" >"$memory"
+		else
+			echo "$boot_id does not boot" >"$memory"
+		fi
+	fi
+	[[ $(cat "$memory") == *" boots" ]]
+}
+
+stop_qemu() {
+	[[ -n ${QEMU_PID:-} ]] || return 0
+	kill -KILL "$QEMU_PID" 2>/dev/null || true
+	wait "$QEMU_PID" 2>/dev/null || true
+	QEMU_PID=
+}
+
+# Console lines without the serial port's carriage returns.
+console_lines() {
+	tr -d '\r' <"$console"
+}
+
+patterns() {	# FILE
+	sed '/^#/d; /^$/d' "$1"
+}
+
+splats() {
+	console_lines | grep -nE -f <(patterns "$ROOT/guest/splats") |
+		grep -vE -f <(patterns "$ROOT/guest/splats.allowed") || true
+}
+
+fail() {	# WHAT
+	note "the last lines of the console:"
+	console_lines | tail -n 12 | sed 's/^/    /' >&2
+	die "$1
+Console log: $console"
+}
+
+judge() {	# ENDED(yes: by itself) QEMU-STATUS
+	local last found
+	found=$(splats | head -n 5)
+	last=$(tr -d '\r' <"$result" | sed '/^$/d' | tail -n 1)
+	if [[ $1 == no ]]; then
+		fail "the guest did not end within $timeout s: killed${found:+. On its console:
+$found}"
+	elif [[ -n $found ]]; then
+		fail "the guest's kernel complained (patterns: guest/splats):
+$found"
+	elif (($2 != 0)); then
+		fail "qemu ended with status $2: $(tail -n 3 "$TMP/qemu.err")"
+	elif [[ $last != "guest: done "* ]]; then
+		fail "the guest ended before its job did; last result: ${last:-none}"
+	elif [[ $last != "guest: done 0" ]]; then
+		fail "the guest's job failed: $last; its output: $result"
+	fi
+}
+
+need guest
+check_settings
+make_tmp ""
+trap 'stop_qemu; rm -rf "$TMP"' EXIT
+if [[ $accel == kvm ]] && ! kvm_boots; then
+	note "KVM does not boot a guest here: using TCG"
+	accel=tcg
+fi
+: >"$console"
+: >"$result"
+mapfile -t args < <(qemu_args "$accel")
+$QEMU "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
+	-append "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check $append" \
+	</dev/null >"$TMP/qemu.err" 2>&1 &
+QEMU_PID=$!
+if [[ -n $follow ]]; then
+	tail -n +1 -f -s 0.2 --pid="$QEMU_PID" "$result" >&2 &
+	follow=$!
+fi
+deadline=$((EPOCHSECONDS + timeout))
+while kill -0 "$QEMU_PID" 2>/dev/null && ((EPOCHSECONDS < deadline)); do
+	sleep 0.1
+done
+if kill -0 "$QEMU_PID" 2>/dev/null; then
+	stop_qemu
+	judge no 0
+fi
+status=0
+wait "$QEMU_PID" || status=$?
+QEMU_PID=
+[[ -z $follow ]] || wait "$follow" || true
+judge yes "$status"

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# series.sh BASE OUT: writes the series of a base, new files included, for git am or git send-email. Prints OUT.
+# Author and Signed-off-by are the git identity of whoever runs this: the submitter signs.
+
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/stage.sh"
+
+[[ $# == 2 && -n $2 ]] || die "usage: series.sh BASE OUT"
+base=$1 out=$2
+check_base "$base"
+[[ -n $(series_lines) ]] || die "bases/series is empty: no series to write"
+# Only what an earlier run wrote is replaced.
+[[ ! -e $out || -d $out ]] || die "OUT=$out is not a folder"
+[[ ! -d $out || -z $(find "$out" -mindepth 1 ! -name '[0-9][0-9][0-9][0-9]-*.patch' -print -quit) ]] ||
+	die "OUT=$out holds other files: give an empty or new folder"
+
+use_identity() {
+	local ident
+	ident=$(git -C "$ROOT" var GIT_AUTHOR_IDENT 2>/dev/null) ||
+		die "git does not know who you are: git config --global user.name NAME; git config --global user.email ADDRESS"
+	GIT_AUTHOR_NAME=${ident%% <*}
+	GIT_AUTHOR_EMAIL=${ident#*<}
+	GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL%%>*}
+	export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+	# The user's own settings (signing, prefixes, hooks) are for his repositories, not for these temporary ones.
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL
+}
+
+# A repository with only the files that the series touches, in their pristine state.
+start_repository() {	# FOLDER
+	stage_pristine "$base" "$tree" "$1"
+	git -C "$1" init -q -b series
+	git -C "$1" add -A
+	git -C "$1" commit -q --allow-empty -m "Linux $version"
+}
+
+# The message of a patch file, as git am reads it; From and Date are not needed.
+message() {	# PATCH-FILE
+	local subject
+	subject=$(git mailinfo "$TMP/body" "$TMP/diff" <"$1" | sed -n 's/^Subject: //p')
+	[[ -n $subject ]] || die "$1 has no Subject: line"
+	printf '%s\n\n' "$subject"
+	cat "$TMP/body"
+}
+
+commit_series() {	# FOLDER
+	local patch paths
+	while read -r patch paths; do
+		# shellcheck disable=SC2086 # paths without blanks
+		stage_commit "$base" "$1" "Linux $version" "$patch" $paths
+		git -C "$1" add -A
+		message "$ROOT/bases/$base/$patch" >"$TMP/message"
+		git -C "$1" commit -q -s -F "$TMP/message"
+	done < <(series_lines)
+}
+
+lock_cache
+need source patch
+use_identity
+tree=$("$ROOT/scripts/source.sh" "$base")
+version=$(tree_version "$tree")
+check_series "$base"
+make_tmp ""
+start_repository "$TMP/repo"
+commit_series "$TMP/repo"
+cover=()
+if [[ -e $ROOT/bases/cover.txt ]]; then
+	git -C "$TMP/repo" config branch.series.description "$(cat "$ROOT/bases/cover.txt")"
+	cover=(--cover-letter --cover-from-description=subject)
+fi
+git -C "$TMP/repo" format-patch -q -n "${cover[@]}" -o "$TMP/out" --root HEAD~"$(series_lines | wc -l)"..HEAD
+
+# What git am makes of it is what make tree makes.
+start_repository "$TMP/verify"
+find "$TMP/out" -name '*.patch' ! -name '0000-*' | sort | xargs git -C "$TMP/verify" am -q >"$TMP/am.log" 2>&1 ||
+	die "git am refuses the series: $(tail -n 5 "$TMP/am.log")"
+stage "$base" "$tree" "$TMP/stage" "Linux $version"
+diff -r --exclude=.git "$TMP/verify" "$TMP/stage" >&2 || die "the series does not give the same files as make tree"
+
+mkdir -p "$out" || die "cannot make OUT=$out"
+find "$out" -name '[0-9][0-9][0-9][0-9]-*.patch' -delete
+mv "$TMP"/out/*.patch "$out/"
+note "$(find "$out" -name '*.patch' | wc -l) files for Linux $version, checked with git am"
+realpath "$out"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by what puts the kernel part into a tree: tree.sh, apply.sh, series.sh, check.sh.
+# Everything is tried in a staging folder first, so that a hunk that fails leaves the tree as it was.
+
+# The commits in order, one a line: the patch's name, then its overlay paths.
+series_lines() {
+	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bases/series" 2>/dev/null || true
+}
+
+# The overlay files behind the paths of a commit; a folder stands for all that git would track in it.
+overlay_files() {	# PATH...
+	local path
+	for path; do
+		[[ -e $ROOT/$path ]] || die "bases/series names $path, which does not exist"
+		if [[ -d $ROOT/$path ]] && git -C "$ROOT" rev-parse --git-dir >/dev/null 2>&1; then
+			git -C "$ROOT" ls-files -co --exclude-standard -- "$path"
+		else
+			(cd "$ROOT" && find "$path" -type f)
+		fi
+	done | sort
+}
+
+all_overlay_files() {
+	local patch paths
+	while read -r patch paths; do
+		# shellcheck disable=SC2086 # paths without blanks
+		overlay_files $paths
+	done < <(series_lines)
+}
+
+# The files that a patch changes, creates or removes.
+patched_files() {	# PATCH-FILE
+	sed -nE 's,^(---|\+\+\+) [ab]/([^[:space:]]+).*,\2,p' "$1" | sort -u
+}
+
+# Every patch of the series exists, and no patch is left out of it.
+check_series() {	# BASE
+	local patch
+	while read -r patch _; do
+		[[ -e $ROOT/bases/$1/$patch ]] || die "bases/series names $patch, which bases/$1 does not have"
+	done < <(series_lines)
+	for patch in "$ROOT/bases/$1"/*.patch; do
+		[[ ! -e $patch ]] || series_lines | grep -qE "^${patch##*/}( |\$)" ||
+			die "bases/$1/${patch##*/} is not in bases/series"
+	done
+}
+
+# All files of a tree that the series of a base touches.
+touched_files() {	# BASE
+	local patch
+	{
+		while read -r patch _; do
+			patched_files "$ROOT/bases/$1/$patch"
+		done < <(series_lines)
+		all_overlay_files
+	} | sort -u
+}
+
+# Copies the untouched state of all that the series touches.
+stage_pristine() {	# BASE TREE STAGE
+	local file
+	mkdir -p "$3"
+	while IFS= read -r file; do
+		[[ ! -e $2/$file ]] || (cd "$2" && cp --parents "$file" "$3/")
+	done < <(touched_files "$1")
+}
+
+# One commit of the series onto a staging folder.
+stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
+	local base=$1 stage=$2 what=$3 patch=$4 file output
+	shift 4
+	while IFS= read -r file; do
+		[[ ! -e $stage/$file ]] || die "$what already has $file, which swap_compress adds"
+		(cd "$ROOT" && cp --parents "$file" "$stage/")
+	done < <(overlay_files "$@")
+	# A commit of new files only has a message but nothing to patch.
+	[[ -n $(patched_files "$ROOT/bases/$base/$patch") ]] || return 0
+	output=$(cd "$stage" && LC_ALL=C patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$ROOT/bases/$base/$patch" 2>&1) ||
+		die "bases/$base/$patch does not apply to $what; nothing was changed there:
+$(grep -E '^(patching|Hunk .*FAILED|can.t find file|patch: |.*malformed|Reversed)' <<<"$output" | grep -B1 -vE '^patching|^--$')"
+}
+
+# The whole series.
+stage() {	# BASE TREE STAGE WHAT-TREE
+	local patch paths
+	check_series "$1"
+	stage_pristine "$1" "$2" "$3"
+	while read -r patch paths; do
+		# shellcheck disable=SC2086 # paths without blanks
+		stage_commit "$1" "$3" "$4" "$patch" $paths
+	done < <(series_lines)
+}
+
+# Replaces one file of a tree by the staged one, or removes it. Never writes into the old file: it may be a hard link.
+install_file() {	# STAGE TREE FILE
+	if [[ ! -e $1/$3 ]]; then
+		rm -f "$2/$3"
+	elif ! cmp -s "$1/$3" "$2/$3"; then
+		mkdir -p "$(dirname "$2/$3")" &&
+			cp --preserve=mode "$1/$3" "$2/$3.sc-new" &&
+			mv "$2/$3.sc-new" "$2/$3"
+	fi
+}
