@@ -1,0 +1,812 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit test of the queue in mm/swap_compress_wq.c.
+ *
+ * The queue gets a workqueue and a backend of the test's own. The backend writes
+ * down what it was given, can be made to fail, to give folios back, and to stand
+ * still. With more than one CPU the tests with several submitters mean more.
+ */
+
+#include <kunit/test.h>
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/swap.h>
+
+#include "../../mm/swap_compress_wq.h"
+
+#define NR_BATCHES	16
+#define LIMIT_PAGES	4096
+#define NR_SUBMITTERS	4
+#define NEVER		(60 * HZ)	/* longer than any test */
+
+/* One folio of the test; found by folio->index in the backend */
+struct item {
+	struct folio *folio;
+	unsigned int finished;	/* times */
+	bool fail;		/* its store fails */
+	bool put_back;		/* its finish does not free it */
+	bool bad;		/* seen in a state it must not be in */
+};
+
+/* One test runs at a time. */
+static struct backend {
+	struct item *items;
+	unsigned int nr_items;
+	spinlock_t lock;		/* what follows */
+	unsigned int nr_stored;
+	unsigned int nr_finished;
+	unsigned int nr_runs;		/* of store */
+	pgoff_t *stored;		/* indices in the order of storing */
+	unsigned int largest;		/* pages seen in one run */
+	bool bad_context;
+	bool open;			/* store proceeds */
+	wait_queue_head_t gate;
+} be;
+
+struct fixture {
+	struct scq scq;
+	struct workqueue_struct *wq;
+};
+
+static void test_store(struct list_head *folios, struct list_head *failed)
+{
+	struct folio *folio, *next;
+	unsigned int nr_pages = 0;
+
+	wait_event(be.gate, READ_ONCE(be.open));
+
+	spin_lock(&be.lock);
+	be.nr_runs++;
+	if (!(current->flags & PF_MEMALLOC) || current_is_kswapd())
+		be.bad_context = true;
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		struct item *item = &be.items[folio->index];
+
+		nr_pages += folio_nr_pages(folio);
+		be.stored[be.nr_stored++] = folio->index;
+		if (!folio_test_writeback(folio) || folio_test_locked(folio))
+			item->bad = true;
+		if (item->fail)
+			list_move_tail(&folio->lru, failed);
+	}
+	be.largest = max(be.largest, nr_pages);
+	spin_unlock(&be.lock);
+}
+
+static unsigned long test_finish(struct list_head *folios)
+{
+	struct folio *folio, *next;
+	unsigned long nr_freed = 0;
+
+	spin_lock(&be.lock);
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		struct item *item = &be.items[folio->index];
+
+		list_del_init(&folio->lru);
+		item->finished++;
+		be.nr_finished++;
+		if (folio_test_writeback(folio) ||
+		    folio_test_dirty(folio) != item->fail ||
+		    (item->fail && folio_test_reclaim(folio)))
+			item->bad = true;
+		if (!item->fail && !item->put_back)
+			nr_freed += folio_nr_pages(folio);
+	}
+	spin_unlock(&be.lock);
+	return nr_freed;
+}
+
+static const struct scq_ops test_ops = {
+	.store	= test_store,
+	.finish	= test_finish,
+};
+
+static void open_gate(void)
+{
+	WRITE_ONCE(be.open, true);
+	wake_up_all(&be.gate);
+}
+
+static unsigned int nr_finished(void)
+{
+	unsigned int nr;
+
+	spin_lock(&be.lock);
+	nr = be.nr_finished;
+	spin_unlock(&be.lock);
+	return nr;
+}
+
+/* Poll with a generous end, so that a slow machine does not fail. */
+static bool finished_in_time(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < 10000 && nr_finished() < nr; i++)
+		usleep_range(1000, 2000);
+	return nr_finished() == nr;
+}
+
+static void free_items(void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < be.nr_items; i++)
+		folio_put(be.items[i].folio);
+	be.nr_items = 0;
+}
+
+static void make_items(struct kunit *test, unsigned int nr, unsigned int order)
+{
+	be.items = kunit_kcalloc(test, nr, sizeof(*be.items), GFP_KERNEL);
+	be.stored = kunit_kcalloc(test, nr, sizeof(*be.stored), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, be.items);
+	KUNIT_ASSERT_NOT_NULL(test, be.stored);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_items, NULL));
+
+	for (; be.nr_items < nr; be.nr_items++) {
+		struct folio *folio = folio_alloc(GFP_KERNEL, order);
+
+		KUNIT_ASSERT_NOT_NULL(test, folio);
+		folio->index = be.nr_items;
+		be.items[be.nr_items].folio = folio;
+	}
+}
+
+/* As __swap_compress_queue() does it. */
+static enum scq_stat queue_item(struct scq *scq, struct item *item,
+				struct list_head *folios)
+{
+	unsigned int nr_pages = folio_nr_pages(item->folio);
+	enum scq_stat result = scq_queue(scq, nr_pages);
+
+	scq_count(scq, result, nr_pages);
+	if (result != SCQ_QUEUED)
+		return result;
+
+	folio_lock(item->folio);
+	folio_set_reclaim(item->folio);
+	folio_start_writeback(item->folio);
+	folio_unlock(item->folio);
+	list_add_tail(&item->folio->lru, folios);
+	return result;
+}
+
+/* Hand over items [@first, @first + @nr) in one pass, all of which must fit. */
+static void submit(struct kunit *test, unsigned int first, unsigned int nr)
+{
+	struct fixture *f = test->priv;
+	LIST_HEAD(folios);
+	unsigned int i;
+
+	for (i = first; i < first + nr; i++)
+		KUNIT_EXPECT_EQ(test, SCQ_QUEUED,
+				queue_item(&f->scq, &be.items[i], &folios));
+	scq_plug(&f->scq, &folios);
+	KUNIT_EXPECT_TRUE(test, list_empty(&folios));
+}
+
+static void expect_all_finished_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, be.nr_items, nr_finished());
+	for (i = 0; i < be.nr_items; i++) {
+		KUNIT_EXPECT_EQ(test, 1, be.items[i].finished);
+		KUNIT_EXPECT_FALSE(test, be.items[i].bad);
+	}
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&f->scq.inflight_pages));
+}
+
+static int setup(struct kunit *test, unsigned int nr_batches)
+{
+	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	memset(&be, 0, sizeof(be));
+	spin_lock_init(&be.lock);
+	init_waitqueue_head(&be.gate);
+	be.open = true;
+
+	f->wq = alloc_workqueue("scq_kunit", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				NR_BATCHES);
+	KUNIT_ASSERT_NOT_NULL(test, f->wq);
+	err = scq_init(&f->scq, &test_ops, f->wq, nr_batches, LIMIT_PAGES);
+	if (err) {
+		destroy_workqueue(f->wq);
+		return err;
+	}
+	/* Nothing happens by itself unless a test asks for it. */
+	f->scq.push_delay = NEVER;
+	scq_start(&f->scq);
+	test->priv = f;
+	return 0;
+}
+
+static int swap_compress_wq_init(struct kunit *test)
+{
+	return setup(test, NR_BATCHES);
+}
+
+static void swap_compress_wq_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f)
+		return;
+	open_gate();
+	scq_destroy(&f->scq);
+	destroy_workqueue(f->wq);
+}
+
+/* The same fixture with a small pool */
+static struct scq *use_pool_of(struct kunit *test, unsigned int nr_batches)
+{
+	swap_compress_wq_exit(test);
+	test->priv = NULL;
+	KUNIT_ASSERT_EQ(test, 0, setup(test, nr_batches));
+	return &((struct fixture *)test->priv)->scq;
+}
+
+/*
+ * Threads: started together, joined before the test goes on.
+ */
+struct submitter {
+	struct kunit *test;
+	void (*fn)(struct submitter *self);
+	unsigned int first, nr;		/* its items */
+	unsigned int accepted;
+	struct completion done;
+};
+
+static int submitter_thread(void *data)
+{
+	struct submitter *self = data;
+
+	self->fn(self);
+	complete(&self->done);
+	return 0;
+}
+
+static struct submitter *spawn(struct kunit *test,
+			       void (*fn)(struct submitter *self),
+			       unsigned int first, unsigned int nr)
+{
+	struct submitter *self = kunit_kzalloc(test, sizeof(*self), GFP_KERNEL);
+	struct task_struct *task;
+
+	KUNIT_ASSERT_NOT_NULL(test, self);
+	self->test = test;
+	self->fn = fn;
+	self->first = first;
+	self->nr = nr;
+	init_completion(&self->done);
+	task = kthread_run(submitter_thread, self, "scq_kunit/%u", first);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	return self;
+}
+
+/* Each of NR_SUBMITTERS threads gets its share of the items. */
+static unsigned int run_submitters(struct kunit *test,
+				   void (*fn)(struct submitter *self))
+{
+	const unsigned int share = be.nr_items / NR_SUBMITTERS;
+	struct submitter *threads[NR_SUBMITTERS];
+	unsigned int i, accepted = 0;
+
+	for (i = 0; i < NR_SUBMITTERS; i++)
+		threads[i] = spawn(test, fn, i * share, share);
+	for (i = 0; i < NR_SUBMITTERS; i++) {
+		wait_for_completion(&threads[i]->done);
+		accepted += threads[i]->accepted;
+	}
+	return accepted;
+}
+
+static void order_is_kept_within_a_batch(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 24, 0);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_batch_pages(&f->scq, 24));
+	/* Three passes on one CPU, so that they share its plug */
+	migrate_disable();
+	for (i = 0; i < 24; i += 8)
+		submit(test, i, 8);
+	migrate_enable();
+	scq_flush(&f->scq);
+
+	KUNIT_EXPECT_EQ(test, 1, be.nr_runs);
+	for (i = 0; i < 24; i++)
+		KUNIT_EXPECT_EQ(test, i, be.stored[i]);
+	expect_all_finished_once(test);
+}
+
+static void full_plug_makes_a_batch(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 7, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	submit(test, 0, 7);
+	flush_workqueue(f->wq);
+
+	/* Four are through, three wait for company or a push. */
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_BATCHES));
+	KUNIT_EXPECT_EQ(test, 3, atomic_long_read(&f->scq.inflight_pages));
+}
+
+static void one_pass_can_fill_several_batches(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 32, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	submit(test, 0, 32);
+	flush_workqueue(f->wq);
+
+	KUNIT_EXPECT_EQ(test, 8, be.nr_runs);
+	KUNIT_EXPECT_EQ(test, 4, be.largest);
+	expect_all_finished_once(test);
+}
+
+static void large_folio_counts_its_pages(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	LIST_HEAD(folios);
+
+	make_items(test, 3, 2);
+	scq_set_batch_pages(&f->scq, 8);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 11));
+
+	submit(test, 0, 2);
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 1, be.nr_runs);
+	KUNIT_EXPECT_EQ(test, 8, be.largest);
+
+	WRITE_ONCE(be.open, false);
+	be.nr_stored = 0;
+	be.nr_finished = 0;
+	submit(test, 0, 2);
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
+			queue_item(&f->scq, &be.items[2], &folios));
+	open_gate();
+	scq_flush(&f->scq);
+	KUNIT_EXPECT_EQ(test, 2, nr_finished());
+}
+
+static void folio_larger_than_a_batch_goes_alone(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 4, 2);
+	scq_set_batch_pages(&f->scq, 2);
+	submit(test, 0, 4);
+	flush_workqueue(f->wq);
+
+	KUNIT_EXPECT_EQ(test, 4, be.nr_runs);
+	expect_all_finished_once(test);
+}
+
+static void push_sends_a_partial_plug(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 3, 0);
+	submit(test, 0, 3);
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+
+	scq_push(&f->scq);
+	flush_workqueue(f->wq);
+	expect_all_finished_once(test);
+}
+
+static void partial_plug_goes_by_itself_after_the_delay(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 3, 0);
+	f->scq.push_delay = 1;
+	submit(test, 0, 3);
+	KUNIT_EXPECT_TRUE(test, finished_in_time(3));
+}
+
+static void push_does_not_wait(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 3, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 3);
+	scq_push(&f->scq);	/* would hang here */
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+
+	open_gate();
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
+}
+
+static void call_flush(struct submitter *self)
+{
+	struct fixture *f = self->test->priv;
+
+	scq_flush(&f->scq);
+	self->accepted = nr_finished();
+}
+
+static void flush_waits_for_all(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct submitter *flusher;
+
+	make_items(test, 11, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 11);	/* two batches and a partial plug */
+
+	flusher = spawn(test, call_flush, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0,
+			wait_for_completion_timeout(&flusher->done, HZ / 20));
+	open_gate();
+	wait_for_completion(&flusher->done);
+	KUNIT_EXPECT_EQ(test, 11, flusher->accepted);
+	expect_all_finished_once(test);
+}
+
+static void empty_pool_means_refusal(struct kunit *test)
+{
+	struct scq *scq = use_pool_of(test, 2);
+	LIST_HEAD(folios);
+
+	make_items(test, 5, 0);
+	scq_set_batch_pages(scq, 2);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);	/* takes both batches */
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_POOL,
+			queue_item(scq, &be.items[4], &folios));
+	KUNIT_EXPECT_TRUE(test, list_empty(&folios));
+
+	open_gate();
+	scq_flush(scq);
+	submit(test, 4, 1);
+	scq_flush(scq);
+	expect_all_finished_once(test);
+}
+
+static void accepted_folios_need_no_batch(struct kunit *test)
+{
+	struct scq *scq = use_pool_of(test, 1);
+
+	/* One batch for 64 folios: the plug's own work takes the rest. */
+	make_items(test, 64, 0);
+	scq_set_batch_pages(scq, 2);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 64);
+	open_gate();
+	KUNIT_EXPECT_TRUE(test, finished_in_time(64));
+	KUNIT_EXPECT_EQ(test, 2, be.largest);
+}
+
+static void bound_in_flight_is_exact(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	LIST_HEAD(folios);
+
+	make_items(test, 11, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 10));
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 10);
+	KUNIT_EXPECT_EQ(test, 10, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
+			queue_item(&f->scq, &be.items[10], &folios));
+
+	open_gate();
+	scq_flush(&f->scq);
+	submit(test, 10, 1);
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
+}
+
+/* Offer each item once, in passes of eight. */
+static void offer_once(struct submitter *self)
+{
+	struct fixture *f = self->test->priv;
+	LIST_HEAD(folios);
+	unsigned int i;
+
+	for (i = self->first; i < self->first + self->nr; i++) {
+		if (queue_item(&f->scq, &be.items[i], &folios) == SCQ_QUEUED)
+			self->accepted++;
+		if (i % 8 == 7) {
+			scq_plug(&f->scq, &folios);
+			cond_resched();
+		}
+	}
+	scq_plug(&f->scq, &folios);
+}
+
+static void bound_is_exact_with_many_submitters(struct kunit *test)
+{
+	const unsigned int bound = 100;
+	struct fixture *f = test->priv;
+
+	make_items(test, NR_SUBMITTERS * 64, 0);
+	scq_set_batch_pages(&f->scq, 8);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, bound));
+	WRITE_ONCE(be.open, false);
+	KUNIT_EXPECT_EQ(test, bound, run_submitters(test, offer_once));
+	KUNIT_EXPECT_EQ(test, bound, atomic_long_read(&f->scq.inflight_pages));
+
+	open_gate();
+	scq_flush(&f->scq);
+	KUNIT_EXPECT_EQ(test, bound, nr_finished());
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&f->scq.inflight_pages));
+}
+
+/* Offer each item until it is accepted, in passes of changing length. */
+static void offer_until_accepted(struct submitter *self)
+{
+	struct fixture *f = self->test->priv;
+	LIST_HEAD(folios);
+	unsigned int i;
+
+	for (i = self->first; i < self->first + self->nr; i++) {
+		while (queue_item(&f->scq, &be.items[i], &folios) != SCQ_QUEUED) {
+			/* What we hold may be what fills the bound. */
+			scq_plug(&f->scq, &folios);
+			scq_push(&f->scq);
+			schedule_timeout_uninterruptible(1);
+		}
+		self->accepted++;
+		if (i % 13 == 0) {
+			scq_plug(&f->scq, &folios);
+			cond_resched();
+		}
+		if (i % 101 == 0)
+			scq_push(&f->scq);
+	}
+	scq_plug(&f->scq, &folios);
+}
+
+static void every_folio_is_finished_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int round;
+
+	make_items(test, NR_SUBMITTERS * 512, 0);
+	scq_set_batch_pages(&f->scq, 7);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 200));
+	f->scq.push_delay = 1;
+
+	for (round = 0; round < 4; round++) {
+		unsigned int i;
+
+		be.nr_stored = 0;
+		be.nr_finished = 0;
+		for (i = 0; i < be.nr_items; i++)
+			be.items[i].finished = 0;
+		KUNIT_EXPECT_EQ(test, be.nr_items,
+				run_submitters(test, offer_until_accepted));
+		scq_flush(&f->scq);
+		expect_all_finished_once(test);
+	}
+	KUNIT_EXPECT_LE(test, be.largest, 7);
+}
+
+/* Whoever sees the end of writeback must find the folio dirty. */
+static void watch_writeback(struct submitter *self)
+{
+	unsigned int i;
+
+	for (i = self->first; i < self->first + self->nr; i++) {
+		struct item *item = &be.items[i];
+
+		while (folio_test_writeback(item->folio))
+			cond_resched();
+		/* Pairs with the barrier in folio_end_writeback(). */
+		smp_rmb();
+		if (!folio_test_dirty(item->folio))
+			item->bad = true;
+	}
+}
+
+static void failed_store_is_dirty_before_writeback_ends(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct submitter *watcher;
+	unsigned int i;
+
+	make_items(test, 256, 0);
+	for (i = 0; i < 256; i++)
+		be.items[i].fail = true;
+	/* In order, the watcher right behind */
+	WRITE_ONCE(be.open, false);
+	scq_set_batch_pages(&f->scq, 256);
+	submit(test, 0, 256);
+	watcher = spawn(test, watch_writeback, 0, 256);
+	open_gate();
+	wait_for_completion(&watcher->done);
+	scq_flush(&f->scq);
+
+	KUNIT_EXPECT_EQ(test, 256, scq_read_stat(&f->scq, SCQ_FAILED));
+	expect_all_finished_once(test);
+}
+
+static void one_failure_spares_the_rest(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 8, 0);
+	be.items[3].fail = true;
+	submit(test, 0, 8);
+	scq_flush(&f->scq);
+
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_FAILED));
+	KUNIT_EXPECT_EQ(test, 7, scq_read_stat(&f->scq, SCQ_FREED));
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(be.items[2].folio));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(be.items[3].folio));
+	expect_all_finished_once(test);
+}
+
+static void stop_drains(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	LIST_HEAD(folios);
+
+	make_items(test, 11, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	submit(test, 0, 11);
+	scq_stop(&f->scq);
+	expect_all_finished_once(test);
+
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_STOPPED,
+			queue_item(&f->scq, &be.items[0], &folios));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&f->scq.inflight_pages));
+
+	scq_start(&f->scq);
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED,
+			queue_item(&f->scq, &be.items[0], &folios));
+	scq_plug(&f->scq, &folios);
+}
+
+static void call_stop(struct submitter *self)
+{
+	struct fixture *f = self->test->priv;
+
+	scq_stop(&f->scq);
+	self->accepted = nr_finished();
+}
+
+static void stop_waits_for_a_pass_under_way(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct submitter *stopper;
+	LIST_HEAD(folios);
+
+	make_items(test, 1, 0);
+	f->scq.push_delay = 1;
+	KUNIT_ASSERT_EQ(test, SCQ_QUEUED,
+			queue_item(&f->scq, &be.items[0], &folios));
+	stopper = spawn(test, call_stop, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0,
+			wait_for_completion_timeout(&stopper->done, HZ / 20));
+	scq_plug(&f->scq, &folios);
+	wait_for_completion(&stopper->done);
+	KUNIT_EXPECT_EQ(test, 1, stopper->accepted);
+}
+
+static void knobs_refuse_what_is_out_of_range(struct kunit *test)
+{
+	struct scq *scq = &((struct fixture *)test->priv)->scq;
+
+	KUNIT_ASSERT_EQ(test, 0, scq_set_batch_pages(scq, 16));
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(scq, 128));
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_batch_pages(scq, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_batch_pages(scq, 129));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			scq_set_batch_pages(scq, SCQ_MAX_BATCH_PAGES + 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_batch_pages(scq, 1UL << 32));
+	KUNIT_EXPECT_EQ(test, 16, scq->batch_pages);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_max_inflight_pages(scq, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_max_inflight_pages(scq, 15));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			scq_set_max_inflight_pages(scq, LIMIT_PAGES + 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_max_inflight_pages(scq, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 128, scq->max_inflight_pages);
+
+	/* The ends of the range are inside. */
+	KUNIT_EXPECT_EQ(test, 0, scq_set_max_inflight_pages(scq, LIMIT_PAGES));
+	KUNIT_EXPECT_EQ(test, 0, scq_set_batch_pages(scq, SCQ_MAX_BATCH_PAGES));
+	KUNIT_EXPECT_EQ(test, 0, scq_set_batch_pages(scq, 1));
+	KUNIT_EXPECT_EQ(test, 0, scq_set_max_inflight_pages(scq, 1));
+}
+
+static void counters_add_up(struct kunit *test)
+{
+	struct scq *scq = &((struct fixture *)test->priv)->scq;
+	unsigned int i, accepted;
+
+	make_items(test, NR_SUBMITTERS * 128, 0);
+	for (i = 0; i < be.nr_items; i++) {
+		be.items[i].fail = i % 5 == 0;
+		be.items[i].put_back = i % 3 == 0;
+	}
+	scq_set_batch_pages(scq, 8);
+	scq_set_max_inflight_pages(scq, 64);
+	scq->push_delay = 1;
+	accepted = run_submitters(test, offer_once);
+	scq_flush(scq);
+
+	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_QUEUED));
+	KUNIT_EXPECT_EQ(test, be.nr_items - accepted,
+			scq_read_stat(scq, SCQ_INLINE_INFLIGHT) +
+			scq_read_stat(scq, SCQ_INLINE_POOL));
+	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_STORED) +
+			scq_read_stat(scq, SCQ_FAILED));
+	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_FREED) +
+			scq_read_stat(scq, SCQ_PUT_BACK));
+	KUNIT_EXPECT_EQ(test, be.nr_runs, scq_read_stat(scq, SCQ_BATCHES));
+	KUNIT_EXPECT_GT(test, scq_read_stat(scq, SCQ_FAILED), 0);
+	KUNIT_EXPECT_GT(test, scq_read_stat(scq, SCQ_PUT_BACK),
+			scq_read_stat(scq, SCQ_FAILED));
+}
+
+static void workers_do_not_reclaim(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 40, 0);
+	submit(test, 0, 40);	/* by a batch and by a plug's work */
+	scq_flush(&f->scq);
+	KUNIT_EXPECT_EQ(test, 2, be.nr_runs);
+	KUNIT_EXPECT_FALSE(test, be.bad_context);
+}
+
+static struct kunit_case swap_compress_wq_cases[] = {
+	KUNIT_CASE(order_is_kept_within_a_batch),
+	KUNIT_CASE(full_plug_makes_a_batch),
+	KUNIT_CASE(one_pass_can_fill_several_batches),
+	KUNIT_CASE(large_folio_counts_its_pages),
+	KUNIT_CASE(folio_larger_than_a_batch_goes_alone),
+	KUNIT_CASE(push_sends_a_partial_plug),
+	KUNIT_CASE(partial_plug_goes_by_itself_after_the_delay),
+	KUNIT_CASE(push_does_not_wait),
+	KUNIT_CASE(flush_waits_for_all),
+	KUNIT_CASE(empty_pool_means_refusal),
+	KUNIT_CASE(accepted_folios_need_no_batch),
+	KUNIT_CASE(bound_in_flight_is_exact),
+	KUNIT_CASE(bound_is_exact_with_many_submitters),
+	KUNIT_CASE(every_folio_is_finished_once),
+	KUNIT_CASE(failed_store_is_dirty_before_writeback_ends),
+	KUNIT_CASE(one_failure_spares_the_rest),
+	KUNIT_CASE(stop_drains),
+	KUNIT_CASE(stop_waits_for_a_pass_under_way),
+	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
+	KUNIT_CASE(counters_add_up),
+	KUNIT_CASE(workers_do_not_reclaim),
+	{}
+};
+
+static struct kunit_suite swap_compress_wq_suite = {
+	.name = "swap_compress_wq",
+	.init = swap_compress_wq_init,
+	.exit = swap_compress_wq_exit,
+	.test_cases = swap_compress_wq_cases,
+};
+
+kunit_test_suite(swap_compress_wq_suite);
+
+MODULE_DESCRIPTION("KUnit test of the swap_compress queue");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,948 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compress swapped-out folios on a workqueue instead of in kswapd.
+ */
+
+/**
+ * DOC: overview
+ *
+ * kswapd scans, unmaps and, because zram is synchronous, also compresses: one
+ * thread does both while other CPUs idle. Here it only starts writeback of an
+ * anonymous folio and hands it over; workers of the unbound workqueue
+ * ``swap_compress`` write it to the swap device, end writeback and finish
+ * reclaim, so that a folio never goes back to the LRU only to be found and
+ * reclaimed a second time.
+ *
+ * The way of a folio:
+ *
+ * 1. shrink_folio_list() unmaps it and calls pageout(). swap_writeout() does
+ *    what it always did up to the point where the data would be written. If the
+ *    folio is *eligible* and there is room (*queue*), writeback is started, the
+ *    folio is unlocked and belongs to the queue from now on, together with the
+ *    reference and the isolation from the LRU that the caller had.
+ * 2. shrink_folio_list() collects such folios on a list of its own. Only after
+ *    try_to_unmap_flush() that list joins the *plug* of the CPU: nothing in a
+ *    plug is reachable through a stale TLB entry.
+ * 3. A full plug, counted in pages, becomes a batch: one object of a fixed pool,
+ *    one work item. A plug that does not fill is *pushed* before kswapd sleeps,
+ *    by swapoff, and at the latest after a tick.
+ * 4. A worker *stores* the folios of the batch in order, ends writeback, and
+ *    *finishes* reclaim: what nobody took back is removed from the swap cache,
+ *    uncharged and freed; the rest goes back to the LRU.
+ *
+ * Room is a hard bound on the pages accepted and not yet finished. kswapd is
+ * credited for them as if they were free, so the bound is also how far it can
+ * be sent over its target. Without room kswapd writes the folio itself, as it
+ * does without this feature: that is the back-pressure. Nobody ever waits for
+ * room, and nothing is allocated on the way.
+ */
+
+#define pr_fmt(fmt) "swap_compress: " fmt
+
+#include <linux/cpumask.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/kobject.h>
+#include <linux/kstrtox.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/percpu.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/sysfs.h>
+#include <linux/vmstat.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_compress_wq.h"
+
+/*
+ * Enough work for a worker to be worth a wake-up (tens to hundreds of
+ * microseconds), little enough that the first folio of a batch does not wait
+ * long for its last. Also half of what MGLRU isolates at a time.
+ */
+#define SCQ_BATCH_PAGES		SWAP_CLUSTER_MAX
+
+/*
+ * What kswapd may be credited without having freed it. Deep enough to keep the
+ * workers busy while kswapd scans, and at most 1/64 of memory, which is well
+ * below the distance of the watermarks that start and stop kswapd on a machine
+ * that is set up to swap. The administrator can go up to 1/16.
+ */
+#define SCQ_INFLIGHT_PAGES	1024UL
+#define SCQ_INFLIGHT_SHIFT	6
+#define SCQ_INFLIGHT_MAX_SHIFT	4
+
+/* Twice the batches the default bound can hold: partial ones use objects too */
+#define SCQ_POOL_BATCHES	(2 * SCQ_INFLIGHT_PAGES / SCQ_BATCH_PAGES)
+
+/*********************************
+ * engine: data
+ **********************************/
+
+struct scq_stats {
+	unsigned long nr[NR_SCQ_STATS];
+};
+
+/**
+ * struct scq_plug - folios of one CPU that do not make a batch yet
+ * @lock:	protects @folios and @nr_pages; a push comes from other CPUs
+ * @folios:	in the order of hand-over, linked by folio->lru
+ * @nr_pages:	their size
+ * @work:	takes what the plug holds; runs at push or after push_delay
+ * @scq:	set once
+ * @cpu:	set once
+ */
+struct scq_plug {
+	spinlock_t lock;		/* see above */
+	struct list_head folios;
+	unsigned int nr_pages;
+	struct delayed_work work;
+	struct scq *scq;
+	int cpu;
+};
+
+/**
+ * struct scq_batch - one work item's worth of folios
+ * @work:	the work item
+ * @folios:	owned by whoever owns the batch: the pool (empty) or its worker
+ * @pool:	link in scq->pool
+ * @scq:	set once
+ */
+struct scq_batch {
+	struct work_struct work;
+	struct list_head folios;
+	struct list_head pool;
+	struct scq *scq;
+};
+
+/*********************************
+ * engine: counters
+ **********************************/
+
+/**
+ * scq_count() - add to a counter
+ * @scq: queue
+ * @item: counter
+ * @nr: what to add
+ *
+ * Context: any.
+ */
+void scq_count(struct scq *scq, enum scq_stat item, unsigned long nr)
+{
+	this_cpu_add(scq->stats->nr[item], nr);
+}
+
+/**
+ * scq_read_stat() - sum of a counter over all CPUs
+ * @scq: queue
+ * @item: counter
+ *
+ * Context: any. Not a snapshot: counters move while they are summed up.
+ * Return: the sum since scq_init().
+ */
+unsigned long scq_read_stat(struct scq *scq, enum scq_stat item)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(scq->stats, cpu)->nr[item]);
+	return sum;
+}
+
+/*********************************
+ * engine: room
+ **********************************/
+
+static void scq_release(struct scq *scq, unsigned long nr_pages)
+{
+	if (!atomic_long_sub_return(nr_pages, &scq->inflight_pages) &&
+	    wq_has_sleeper(&scq->drained))
+		wake_up_all(&scq->drained);
+}
+
+/**
+ * scq_queue() - ask for room for a folio
+ * @scq: queue
+ * @nr_pages: size of the folio
+ *
+ * Never waits and never lets the sum of what was accepted exceed the bound. The
+ * pool is only looked at: should its last batch go before the folio reaches a
+ * plug, the folio stays in the plug and the plug's own work takes it.
+ *
+ * Context: any. After SCQ_QUEUED the caller must pass the folio to scq_plug().
+ * Return: SCQ_QUEUED, or the reason why not. The caller counts it.
+ */
+enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages)
+{
+	long max = READ_ONCE(scq->max_inflight_pages);
+	long old = atomic_long_read(&scq->inflight_pages);
+
+	if (!READ_ONCE(scq->nr_pool))
+		return SCQ_INLINE_POOL;
+
+	do {
+		if (old + nr_pages > max)
+			return SCQ_INLINE_INFLIGHT;
+	} while (!atomic_long_try_cmpxchg(&scq->inflight_pages, &old,
+					  old + nr_pages));
+
+	/*
+	 * Pairs with smp_mb() in scq_stop(): either it sees our pages, or we
+	 * see that it stopped.
+	 */
+	if (unlikely(READ_ONCE(scq->stopped))) {
+		scq_release(scq, nr_pages);
+		return SCQ_INLINE_STOPPED;
+	}
+	return SCQ_QUEUED;
+}
+
+static struct scq_batch *scq_get_batch(struct scq *scq)
+{
+	struct scq_batch *batch;
+
+	spin_lock(&scq->pool_lock);
+	batch = list_first_entry_or_null(&scq->pool, struct scq_batch, pool);
+	if (batch) {
+		list_del(&batch->pool);
+		WRITE_ONCE(scq->nr_pool, scq->nr_pool - 1);
+	}
+	spin_unlock(&scq->pool_lock);
+	return batch;
+}
+
+static void scq_put_batch(struct scq *scq, struct scq_batch *batch)
+{
+	spin_lock(&scq->pool_lock);
+	/* LIFO: the object used last is the one in some CPU's cache */
+	list_add(&batch->pool, &scq->pool);
+	WRITE_ONCE(scq->nr_pool, scq->nr_pool + 1);
+	spin_unlock(&scq->pool_lock);
+}
+
+/*********************************
+ * engine: workers
+ **********************************/
+
+/*
+ * A failed store marks the folio dirty before writeback ends: whoever waits for
+ * writeback must not mistake it for clean. PG_reclaim would make
+ * folio_end_writeback() rotate it to where reclaim looks first.
+ */
+static unsigned long scq_end_writeback(struct list_head *folios, bool failed)
+{
+	unsigned long nr_pages = 0;
+	struct folio *folio;
+
+	list_for_each_entry(folio, folios, lru) {
+		nr_pages += folio_nr_pages(folio);
+		if (failed) {
+			folio_mark_dirty(folio);
+			folio_clear_reclaim(folio);
+		}
+		folio_end_writeback(folio);
+	}
+	return nr_pages;
+}
+
+static void scq_run(struct scq *scq, struct list_head *folios)
+{
+	unsigned long nr_stored, nr_failed, nr_freed;
+	unsigned int noreclaim;
+	LIST_HEAD(failed);
+
+	/*
+	 * We are reclaim: allocations on the way to the device may use the
+	 * reserves, as kswapd's may, and must not reclaim in turn.
+	 */
+	noreclaim = memalloc_noreclaim_save();
+
+	scq->ops->store(folios, &failed);
+	nr_stored = scq_end_writeback(folios, false);
+	nr_failed = scq_end_writeback(&failed, true);
+
+	list_splice_tail(&failed, folios);
+	nr_freed = scq->ops->finish(folios);
+
+	memalloc_noreclaim_restore(noreclaim);
+
+	scq_count(scq, SCQ_BATCHES, 1);
+	scq_count(scq, SCQ_STORED, nr_stored);
+	scq_count(scq, SCQ_FAILED, nr_failed);
+	scq_count(scq, SCQ_FREED, nr_freed);
+	scq_count(scq, SCQ_PUT_BACK, nr_stored + nr_failed - nr_freed);
+	scq_release(scq, nr_stored + nr_failed);
+}
+
+static void scq_batch_work(struct work_struct *work)
+{
+	struct scq_batch *batch = container_of(work, struct scq_batch, work);
+
+	scq_run(batch->scq, &batch->folios);
+	scq_put_batch(batch->scq, batch);
+}
+
+/* Move up to @nr_pages, and at least one folio, from the head of the plug. */
+static void scq_cut(struct scq_plug *plug, struct list_head *folios,
+		    unsigned int nr_pages)
+{
+	struct folio *folio, *next;
+	unsigned int taken = 0;
+
+	lockdep_assert_held(&plug->lock);
+
+	list_for_each_entry_safe(folio, next, &plug->folios, lru) {
+		if (taken && taken + folio_nr_pages(folio) > nr_pages)
+			break;
+		taken += folio_nr_pages(folio);
+		list_move_tail(&folio->lru, folios);
+	}
+	plug->nr_pages -= taken;
+	if (!plug->nr_pages)
+		cpumask_clear_cpu(plug->cpu, plug->scq->plugged);
+}
+
+/*
+ * Takes what the plug holds, a batch at a time. This is how a partial plug gets
+ * on its way, and a full one if the pool was empty: it needs no batch object,
+ * so it always makes progress.
+ */
+static void scq_plug_work(struct work_struct *work)
+{
+	struct scq_plug *plug = container_of(to_delayed_work(work),
+					     struct scq_plug, work);
+	struct scq *scq = plug->scq;
+
+	for (;;) {
+		LIST_HEAD(folios);
+
+		spin_lock(&plug->lock);
+		scq_cut(plug, &folios, READ_ONCE(scq->batch_pages));
+		spin_unlock(&plug->lock);
+
+		if (list_empty(&folios))
+			break;
+		scq_run(scq, &folios);
+	}
+}
+
+/*********************************
+ * engine: plug, push, flush
+ **********************************/
+
+/**
+ * scq_plug() - pass folios to this CPU's plug, make batches of full plugs
+ * @scq: queue
+ * @folios: linked by folio->lru, each accepted by scq_queue(), under writeback
+ *	and no longer in any TLB; empty on return
+ *
+ * Context: task; does not sleep.
+ */
+void scq_plug(struct scq *scq, struct list_head *folios)
+{
+	/* A hint: the lock, not the CPU, protects the plug. */
+	struct scq_plug *plug = raw_cpu_ptr(scq->plugs);
+	unsigned int batch_pages = READ_ONCE(scq->batch_pages);
+	struct folio *folio, *next;
+	struct scq_batch *batch;
+
+	spin_lock(&plug->lock);
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		if (!plug->nr_pages)
+			cpumask_set_cpu(plug->cpu, scq->plugged);
+		list_move_tail(&folio->lru, &plug->folios);
+		plug->nr_pages += folio_nr_pages(folio);
+		if (plug->nr_pages < batch_pages)
+			continue;
+
+		batch = scq_get_batch(scq);
+		if (!batch)
+			continue;
+		scq_cut(plug, &batch->folios, batch_pages);
+		queue_work(scq->wq, &batch->work);
+	}
+	/* Without effect if it is pending already. */
+	if (plug->nr_pages)
+		queue_delayed_work(scq->wq, &plug->work,
+				   plug->nr_pages < batch_pages ?
+				   scq->push_delay : 0);
+	spin_unlock(&plug->lock);
+}
+
+/**
+ * scq_push() - put what the plugs hold on its way
+ * @scq: queue
+ *
+ * Context: any; does not wait.
+ */
+void scq_push(struct scq *scq)
+{
+	int cpu;
+
+	for_each_cpu(cpu, scq->plugged)
+		mod_delayed_work(scq->wq, &per_cpu_ptr(scq->plugs, cpu)->work, 0);
+}
+
+/**
+ * scq_flush() - push, and wait for all that was passed to scq_plug() before
+ * @scq: queue
+ *
+ * Not for reclaim: it waits for whole work items. What was accepted but is still
+ * on the list of somebody's pass is not waited for.
+ *
+ * Context: may sleep; no folio lock held.
+ */
+void scq_flush(struct scq *scq)
+{
+	scq_push(scq);
+	flush_workqueue(scq->wq);
+}
+
+/*********************************
+ * engine: knobs, start, stop
+ **********************************/
+
+/**
+ * scq_set_batch_pages() - set the size of a batch
+ * @scq: queue
+ * @nr_pages: 1 to SCQ_MAX_BATCH_PAGES, and not over the bound in flight
+ *
+ * Context: may sleep.
+ * Return: 0, or -EINVAL and nothing changed.
+ */
+int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages)
+{
+	guard(mutex)(&scq->knob_lock);
+
+	if (!nr_pages || nr_pages > SCQ_MAX_BATCH_PAGES ||
+	    nr_pages > scq->max_inflight_pages)
+		return -EINVAL;
+	WRITE_ONCE(scq->batch_pages, nr_pages);
+	return 0;
+}
+
+/**
+ * scq_set_max_inflight_pages() - set the bound of pages in flight
+ * @scq: queue
+ * @nr_pages: at least a batch, at most the limit given to scq_init()
+ *
+ * Context: may sleep.
+ * Return: 0, or -EINVAL and nothing changed.
+ */
+int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages)
+{
+	guard(mutex)(&scq->knob_lock);
+
+	if (nr_pages < scq->batch_pages || nr_pages > scq->limit_pages)
+		return -EINVAL;
+	WRITE_ONCE(scq->max_inflight_pages, nr_pages);
+	return 0;
+}
+
+/**
+ * scq_start() - accept folios
+ * @scq: queue
+ *
+ * Context: may sleep.
+ */
+void scq_start(struct scq *scq)
+{
+	guard(mutex)(&scq->knob_lock);
+
+	WRITE_ONCE(scq->stopped, false);
+}
+
+/**
+ * scq_stop() - accept no more folios and wait until all are finished
+ * @scq: queue
+ *
+ * Includes what is on the list of somebody's pass: it reaches a plug when the
+ * pass ends, and the plug's own timer pushes it then.
+ *
+ * Context: may sleep; not from a worker of the queue, no folio lock held.
+ */
+void scq_stop(struct scq *scq)
+{
+	guard(mutex)(&scq->knob_lock);
+
+	WRITE_ONCE(scq->stopped, true);
+	/* Pairs with the cmpxchg in scq_queue(). */
+	smp_mb();
+	scq_push(scq);
+	wait_event(scq->drained, !atomic_long_read(&scq->inflight_pages));
+}
+
+/**
+ * scq_init() - set up a queue; scq_start() makes it accept folios
+ * @scq: queue, zeroed
+ * @ops: backend
+ * @wq: where batches run; must outlive the queue
+ * @nr_batches: size of the pool
+ * @limit_pages: what the bound of pages in flight may be raised to
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int scq_init(struct scq *scq, const struct scq_ops *ops,
+	     struct workqueue_struct *wq, unsigned int nr_batches,
+	     unsigned long limit_pages)
+{
+	unsigned int i;
+	int cpu;
+
+	scq->ops = ops;
+	scq->wq = wq;
+	scq->push_delay = 1;
+	scq->limit_pages = limit_pages;
+	scq->stopped = true;
+	atomic_long_set(&scq->inflight_pages, 0);
+	INIT_LIST_HEAD(&scq->pool);
+	spin_lock_init(&scq->pool_lock);
+	mutex_init(&scq->knob_lock);
+	init_waitqueue_head(&scq->drained);
+
+	scq->plugs = alloc_percpu(struct scq_plug);
+	scq->stats = alloc_percpu(struct scq_stats);
+	scq->batches = kvcalloc(nr_batches, sizeof(*scq->batches), GFP_KERNEL);
+	if (!scq->plugs || !scq->stats || !scq->batches ||
+	    !zalloc_cpumask_var(&scq->plugged, GFP_KERNEL)) {
+		kvfree(scq->batches);
+		free_percpu(scq->stats);
+		free_percpu(scq->plugs);
+		return -ENOMEM;
+	}
+
+	for_each_possible_cpu(cpu) {
+		struct scq_plug *plug = per_cpu_ptr(scq->plugs, cpu);
+
+		spin_lock_init(&plug->lock);
+		INIT_LIST_HEAD(&plug->folios);
+		INIT_DELAYED_WORK(&plug->work, scq_plug_work);
+		plug->scq = scq;
+		plug->cpu = cpu;
+	}
+
+	for (i = 0; i < nr_batches; i++) {
+		struct scq_batch *batch = &scq->batches[i];
+
+		INIT_WORK(&batch->work, scq_batch_work);
+		INIT_LIST_HEAD(&batch->folios);
+		batch->scq = scq;
+		scq_put_batch(scq, batch);
+	}
+
+	scq->batch_pages = min_t(unsigned long, SCQ_BATCH_PAGES, limit_pages);
+	scq->max_inflight_pages = min(SCQ_INFLIGHT_PAGES, limit_pages);
+	return 0;
+}
+
+/**
+ * scq_destroy() - stop a queue and free its memory
+ * @scq: queue; nobody may use it any more
+ *
+ * Context: may sleep.
+ */
+void scq_destroy(struct scq *scq)
+{
+	int cpu;
+
+	scq_stop(scq);
+	/* A plug's timer may be pending, a worker about to return its batch. */
+	for_each_possible_cpu(cpu)
+		cancel_delayed_work_sync(&per_cpu_ptr(scq->plugs, cpu)->work);
+	flush_workqueue(scq->wq);
+
+	free_cpumask_var(scq->plugged);
+	kvfree(scq->batches);
+	free_percpu(scq->stats);
+	free_percpu(scq->plugs);
+}
+
+/*********************************
+ * glue: reclaim of swap-backed folios
+ **********************************/
+
+DEFINE_STATIC_KEY_FALSE(swap_compress_enabled);
+
+static struct scq swap_scq;
+
+/*
+ * zram stores a page of one repeated word as that word: there is nothing to
+ * hand over. The last word is compared first, since most pages that are not
+ * same-filled differ there (see page_same_filled() of zram).
+ */
+static bool folio_same_filled(struct folio *folio)
+{
+	const unsigned int last = PAGE_SIZE / sizeof(unsigned long) - 1;
+	const unsigned long *data = kmap_local_folio(folio, 0);
+	bool same = data[0] == data[last];
+	unsigned int i;
+
+	for (i = 1; same && i < last; i++)
+		same = data[i] == data[0];
+	kunmap_local(data);
+	return same;
+}
+
+/* Policy: is this folio worth handing over? Cheap tests first. */
+static enum scq_stat swap_compress_eligible(struct folio *folio)
+{
+	if (!current_is_kswapd())
+		return SCQ_INLINE_NOT_KSWAPD;
+	if (!folio_test_anon(folio) || folio_test_large(folio))
+		return SCQ_INLINE_UNSUITED;
+	if (num_online_cpus() == 1)
+		return SCQ_INLINE_UNIPROCESSOR;
+	if (!swap_folio_synchronous(folio))
+		return SCQ_INLINE_DEVICE;
+	if (folio_same_filled(folio))
+		return SCQ_INLINE_SAME_FILLED;
+	return SCQ_QUEUED;
+}
+
+/**
+ * __swap_compress_queue() - hand a folio over, see swap_compress_queue()
+ * @folio: locked, in the swap cache, clean, unmapped; the caller has isolated
+ *	it and holds that reference
+ *
+ * Context: may sleep; called by swap_writeout() (6.12: swap_writepage()).
+ * Return: true if @folio was accepted: it is under writeback and unlocked, and
+ * the caller must pass it to swap_compress_plug() after the TLB flush. False if
+ * nothing was done.
+ */
+bool __swap_compress_queue(struct folio *folio)
+{
+	enum scq_stat result = swap_compress_eligible(folio);
+
+	if (result == SCQ_QUEUED)
+		result = scq_queue(&swap_scq, folio_nr_pages(folio));
+	scq_count(&swap_scq, result, folio_nr_pages(folio));
+	if (result != SCQ_QUEUED)
+		return false;
+
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	return true;
+}
+
+/**
+ * __swap_compress_plug() - pass on the folios of a pass of shrink_folio_list()
+ * @folios: accepted by swap_compress_queue(), linked by folio->lru; empty on
+ *	return
+ *
+ * They stay isolated, and accounted so, until a worker has finished them.
+ *
+ * Context: task, after try_to_unmap_flush(); does not sleep.
+ */
+void __swap_compress_plug(struct list_head *folios)
+{
+	struct folio *folio;
+
+	list_for_each_entry(folio, folios, lru)
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON,
+				    folio_nr_pages(folio));
+	scq_plug(&swap_scq, folios);
+}
+
+/**
+ * __swap_compress_push() - put what is plugged on its way
+ *
+ * Context: any; does not wait.
+ */
+void __swap_compress_push(void)
+{
+	scq_push(&swap_scq);
+}
+
+static void swap_compress_store(struct list_head *folios,
+				struct list_head *failed)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		int err = swap_store_folio(folio);
+
+		if (err) {
+			pr_alert_ratelimited("Write-error %d on swap entry %lx\n",
+					     err, folio->swap.val);
+			list_move_tail(&folio->lru, failed);
+		}
+		cond_resched();
+	}
+}
+
+/*
+ * As the end of shrink_folio_list() does it. Trylock only: whoever holds the
+ * lock may be waiting for the writeback of another folio of this batch, and has
+ * a use for this one. A refault, fork or whoever else found the folio in the
+ * swap cache holds a reference and makes reclaim_swapcache_folio() fail.
+ */
+static bool swap_compress_reclaim(struct folio *folio)
+{
+	bool reclaimed;
+
+	if (!folio_trylock(folio))
+		return false;
+	reclaimed = folio_test_swapcache(folio) &&
+		    !folio_test_writeback(folio) &&
+		    !folio_test_dirty(folio) &&
+		    reclaim_swapcache_folio(folio);
+	folio_unlock(folio);
+	return reclaimed;
+}
+
+static void swap_compress_free(struct folio_batch *fbatch)
+{
+	mem_cgroup_uncharge_folios(fbatch);
+	free_unref_folios(fbatch);
+}
+
+static unsigned long swap_compress_finish(struct list_head *folios)
+{
+	struct folio *folio, *next;
+	unsigned long nr_freed = 0;
+	struct folio_batch fbatch;
+
+	folio_batch_init(&fbatch);
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		long nr_pages = folio_nr_pages(folio);
+
+		list_del(&folio->lru);
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON, -nr_pages);
+		if (!swap_compress_reclaim(folio)) {
+			/* In use again: do not offer it to reclaim at once. */
+			if (folio_mapped(folio))
+				folio_set_active(folio);
+			folio_putback_lru(folio);
+			continue;
+		}
+
+		count_memcg_folio_events(folio, PGSTEAL_KSWAPD, nr_pages);
+		nr_freed += nr_pages;
+		if (!folio_batch_add(&fbatch, folio))
+			swap_compress_free(&fbatch);
+	}
+	if (folio_batch_count(&fbatch))
+		swap_compress_free(&fbatch);
+
+	count_vm_events(PGSTEAL_KSWAPD, nr_freed);
+	count_vm_events(PGSTEAL_ANON, nr_freed);
+	return nr_freed;
+}
+
+static const struct scq_ops swap_scq_ops = {
+	.store	= swap_compress_store,
+	.finish	= swap_compress_finish,
+};
+
+/*********************************
+ * interface: boot parameter and sysfs
+ **********************************/
+
+static bool swap_compress_on __initdata =
+	IS_ENABLED(CONFIG_SWAP_COMPRESS_WQ_DEFAULT_ON);
+
+static int __init swap_compress_setup(char *str)
+{
+	if (kstrtobool(str, &swap_compress_on))
+		pr_warn("boot parameter \"%s\": expected on or off\n", str);
+	return 1;
+}
+__setup("swap_compress=", swap_compress_setup);
+
+static void swap_compress_set_enabled(bool on)
+{
+	static DEFINE_MUTEX(lock);
+
+	guard(mutex)(&lock);
+
+	if (on == static_key_enabled(&swap_compress_enabled))
+		return;
+	if (on) {
+		scq_start(&swap_scq);
+		static_branch_enable(&swap_compress_enabled);
+	} else {
+		static_branch_disable(&swap_compress_enabled);
+		scq_stop(&swap_scq);
+	}
+}
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%d\n",
+			  static_key_enabled(&swap_compress_enabled));
+}
+
+static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	bool on;
+	int err = kstrtobool(buf, &on);
+
+	if (err)
+		return err;
+	swap_compress_set_enabled(on);
+	return count;
+}
+
+static ssize_t batch_pages_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(swap_scq.batch_pages));
+}
+
+static ssize_t batch_pages_store(struct kobject *kobj,
+				 struct kobj_attribute *attr,
+				 const char *buf, size_t count)
+{
+	unsigned long nr_pages;
+	int err = kstrtoul(buf, 0, &nr_pages);
+
+	return err ?: scq_set_batch_pages(&swap_scq, nr_pages) ?: count;
+}
+
+static ssize_t max_inflight_pages_show(struct kobject *kobj,
+				       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", READ_ONCE(swap_scq.max_inflight_pages));
+}
+
+static ssize_t max_inflight_pages_store(struct kobject *kobj,
+					struct kobj_attribute *attr,
+					const char *buf, size_t count)
+{
+	unsigned long nr_pages;
+	int err = kstrtoul(buf, 0, &nr_pages);
+
+	return err ?: scq_set_max_inflight_pages(&swap_scq, nr_pages) ?: count;
+}
+
+static ssize_t inflight_pages_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%ld\n",
+			  atomic_long_read(&swap_scq.inflight_pages));
+}
+
+static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
+static struct kobj_attribute batch_pages_attr = __ATTR_RW(batch_pages);
+static struct kobj_attribute max_inflight_pages_attr =
+	__ATTR_RW(max_inflight_pages);
+static struct kobj_attribute inflight_pages_attr = __ATTR_RO(inflight_pages);
+
+static struct attribute *swap_compress_attrs[] = {
+	&enabled_attr.attr,
+	&batch_pages_attr.attr,
+	&max_inflight_pages_attr.attr,
+	&inflight_pages_attr.attr,
+	NULL
+};
+
+static const struct attribute_group swap_compress_group = {
+	.attrs = swap_compress_attrs,
+};
+
+static struct kobj_attribute scq_stat_attrs[NR_SCQ_STATS];
+
+static ssize_t scq_stat_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%lu\n",
+			  scq_read_stat(&swap_scq, attr - scq_stat_attrs));
+}
+
+#define SCQ_STAT_ATTR(_name)	__ATTR(_name, 0444, scq_stat_show, NULL)
+
+static struct kobj_attribute scq_stat_attrs[] = {
+	[SCQ_QUEUED]		= SCQ_STAT_ATTR(queued),
+	[SCQ_BATCHES]		= SCQ_STAT_ATTR(batches),
+	[SCQ_STORED]		= SCQ_STAT_ATTR(stored),
+	[SCQ_FAILED]		= SCQ_STAT_ATTR(failed),
+	[SCQ_FREED]		= SCQ_STAT_ATTR(freed),
+	[SCQ_PUT_BACK]		= SCQ_STAT_ATTR(put_back),
+	[SCQ_INLINE_NOT_KSWAPD]	= SCQ_STAT_ATTR(inline_not_kswapd),
+	[SCQ_INLINE_UNSUITED]	= SCQ_STAT_ATTR(inline_unsuited),
+	[SCQ_INLINE_DEVICE]	= SCQ_STAT_ATTR(inline_device),
+	[SCQ_INLINE_UNIPROCESSOR] = SCQ_STAT_ATTR(inline_uniprocessor),
+	[SCQ_INLINE_SAME_FILLED] = SCQ_STAT_ATTR(inline_same_filled),
+	[SCQ_INLINE_STOPPED]	= SCQ_STAT_ATTR(inline_stopped),
+	[SCQ_INLINE_INFLIGHT]	= SCQ_STAT_ATTR(inline_inflight),
+	[SCQ_INLINE_POOL]	= SCQ_STAT_ATTR(inline_pool),
+};
+
+static_assert(ARRAY_SIZE(scq_stat_attrs) == NR_SCQ_STATS);
+
+static struct attribute *swap_compress_stats_attrs[NR_SCQ_STATS + 1];
+
+static const struct attribute_group swap_compress_stats_group = {
+	.name = "stats",
+	.attrs = swap_compress_stats_attrs,
+};
+
+static int __init swap_compress_sysfs_init(void)
+{
+	struct kobject *kobj;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < NR_SCQ_STATS; i++) {
+		sysfs_attr_init(&scq_stat_attrs[i].attr);
+		swap_compress_stats_attrs[i] = &scq_stat_attrs[i].attr;
+	}
+
+	kobj = kobject_create_and_add("swap_compress", mm_kobj);
+	if (!kobj)
+		return -ENOMEM;
+	err = sysfs_create_group(kobj, &swap_compress_group) ?:
+	      sysfs_create_group(kobj, &swap_compress_stats_group);
+	if (err)
+		kobject_put(kobj);
+	return err;
+}
+
+/*
+ * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
+ * reclaim waits for it: the rescuer alone can finish every batch. Half of the
+ * CPUs, rounded up, by default: kswapd's own share of the work is the smaller
+ * one, and those who need the memory want CPUs too. cmwq starts workers one at a
+ * time as long as batches wait, so light pressure wakes just one.
+ */
+static int __init swap_compress_init(void)
+{
+	const unsigned long limit = totalram_pages() >> SCQ_INFLIGHT_MAX_SHIFT;
+	struct workqueue_struct *wq;
+	int err;
+
+	wq = alloc_workqueue("swap_compress",
+			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
+			     DIV_ROUND_UP(num_possible_cpus(), 2));
+	if (!wq)
+		return -ENOMEM;
+
+	err = scq_init(&swap_scq, &swap_scq_ops, wq, SCQ_POOL_BATCHES, limit);
+	if (err)
+		goto destroy_wq;
+	scq_set_max_inflight_pages(&swap_scq,
+				   min(SCQ_INFLIGHT_PAGES,
+				       totalram_pages() >> SCQ_INFLIGHT_SHIFT));
+
+	err = swap_compress_sysfs_init();
+	if (err)
+		goto destroy_scq;
+	if (swap_compress_on)
+		swap_compress_set_enabled(true);
+	return 0;
+
+destroy_scq:
+	scq_destroy(&swap_scq);
+destroy_wq:
+	destroy_workqueue(wq);
+	return err;
+}
+late_initcall(swap_compress_init);

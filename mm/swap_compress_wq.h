@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The engine behind swap_compress_wq.c, for it and for its KUnit suite.
+ *
+ * What the rest of mm uses is declared in mm/swap.h.
+ */
+#ifndef _MM_SWAP_COMPRESS_WQ_H
+#define _MM_SWAP_COMPRESS_WQ_H
+
+#include <linux/atomic.h>
+#include <linux/cpumask.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct folio;
+
+/* Upper end of the batch_pages knob: one PMD of 4 KiB pages */
+#define SCQ_MAX_BATCH_PAGES	512U
+
+/*
+ * What happened to the pages kswapd offered, in pages (SCQ_BATCHES: in
+ * batches). Reasons for a store by kswapd itself are counters too, so that the
+ * decision and its record are one value.
+ */
+enum scq_stat {
+	SCQ_QUEUED,		/* handed over to the workqueue */
+	SCQ_BATCHES,		/* batches the workers ran */
+	SCQ_STORED,		/* written by a worker */
+	SCQ_FAILED,		/* store failed, folio is dirty again */
+	SCQ_FREED,		/* freed by a worker */
+	SCQ_PUT_BACK,		/* back on the LRU: in use again, or failed */
+	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, MADV_PAGEOUT, ... */
+	SCQ_INLINE_UNSUITED,	/* not an anonymous order-0 folio */
+	SCQ_INLINE_DEVICE,	/* swap device is not synchronous */
+	SCQ_INLINE_UNIPROCESSOR,	/* nobody else to do it */
+	SCQ_INLINE_SAME_FILLED,	/* nothing to compress */
+	SCQ_INLINE_STOPPED,	/* lost the race with scq_stop() */
+	SCQ_INLINE_INFLIGHT,	/* max_inflight_pages reached */
+	SCQ_INLINE_POOL,	/* no batch object free */
+	NR_SCQ_STATS
+};
+
+/**
+ * struct scq_ops - what a queue does with the folios of a batch
+ * @store: Write the content of each folio. Moves those that could not be
+ *	written from @folios to @failed; does not end writeback. Order of the
+ *	list is the order in which the folios were handed over.
+ * @finish: Free what can be freed, give back the rest. Writeback has ended;
+ *	those that failed are dirty. Empties the list and returns the number of
+ *	pages freed.
+ *
+ * Both are called by a worker, may sleep, and must not wait for a folio lock.
+ */
+struct scq_ops {
+	void (*store)(struct list_head *folios, struct list_head *failed);
+	unsigned long (*finish)(struct list_head *folios);
+};
+
+struct scq;
+struct scq_batch;
+struct scq_plug;
+struct scq_stats;
+
+/**
+ * struct scq - a queue of folios to be stored by a workqueue
+ *
+ * Legend: I: set by scq_init() and constant, K: written under @knob_lock and
+ * read with READ_ONCE(), P: protected by @pool_lock, A: atomic.
+ *
+ * @ops:	I: backend
+ * @wq:		I: where batches run; owned by the caller
+ * @push_delay:	I: jiffies after which a plug that did not fill is pushed
+ * @limit_pages: I: upper end of @max_inflight_pages
+ * @plugs:	I: one plug a CPU
+ * @stats:	I: one set of counters a CPU
+ * @batches:	I: the pool's memory
+ * @batch_pages: K: pages that make a batch
+ * @max_inflight_pages: K: bound of @inflight_pages
+ * @stopped:	K: nothing more is accepted
+ * @inflight_pages: A: pages accepted and not yet finished
+ * @plugged:	A: CPUs whose plug may hold folios
+ * @pool:	P: free batch objects
+ * @nr_pool:	P: their number; a hint when read without the lock
+ * @pool_lock:	innermost but for the workqueue's own locks; nests in a plug's
+ * @knob_lock:	serialises start, stop and knobs; sleeps
+ * @drained:	woken when @inflight_pages drops to zero
+ */
+struct scq {
+	const struct scq_ops *ops;
+	struct workqueue_struct *wq;
+	unsigned long push_delay;
+	unsigned long limit_pages;
+	struct scq_plug __percpu *plugs;
+	struct scq_stats __percpu *stats;
+	struct scq_batch *batches;
+
+	unsigned int batch_pages;
+	unsigned long max_inflight_pages;
+	bool stopped;
+
+	atomic_long_t inflight_pages;
+	cpumask_var_t plugged;
+
+	struct list_head pool;
+	unsigned int nr_pool;
+	spinlock_t pool_lock;		/* see above */
+
+	struct mutex knob_lock;		/* see above */
+	wait_queue_head_t drained;
+};
+
+int scq_init(struct scq *scq, const struct scq_ops *ops,
+	     struct workqueue_struct *wq, unsigned int nr_batches,
+	     unsigned long limit_pages);
+void scq_destroy(struct scq *scq);
+
+void scq_start(struct scq *scq);
+void scq_stop(struct scq *scq);
+
+enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages);
+void scq_plug(struct scq *scq, struct list_head *folios);
+void scq_push(struct scq *scq);
+void scq_flush(struct scq *scq);
+
+int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
+int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);
+
+void scq_count(struct scq *scq, enum scq_stat item, unsigned long nr);
+unsigned long scq_read_stat(struct scq *scq, enum scq_stat item);
+
+#endif /* _MM_SWAP_COMPRESS_WQ_H */
