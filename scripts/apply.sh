@@ -14,7 +14,7 @@ version=$(tree_version "$tree")
 base=${version%.*}
 bases | grep -qxF "$base" || die "KDIR=$tree is Linux $version; there are patches for: $(bases | paste -sd' ')"
 [[ -n $(series_lines) ]] || die "bases/series is empty: nothing to apply"
-! grep -q '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" || die "KDIR=$tree has swap_compress already"
+! grep -q '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" || die "KDIR=$tree has swap_compress already: to update it, start from the unpatched tree"
 [[ -w $tree && -w $tree/mm ]] || die "KDIR=$tree is not writable for $(id -un)"
 
 undo() {

@@ -36,7 +36,7 @@ while (($#)); do
 done
 
 # The guest dies with this script, however that ends.
-QEMU="setpriv --pdeathsig KILL qemu-system-x86_64"
+QEMU=(setpriv --pdeathsig KILL qemu-system-x86_64)
 # A kernel that takes longer than this to panic for want of a root file system is hung.
 KVM_PROBE_SECONDS=10
 
@@ -59,34 +59,25 @@ qemu_args() {	# ACCEL
 	local args=(-nodefaults -no-user-config -display none -no-reboot -m "$mem" -smp "$cpus")
 	case $1 in
 	kvm) args+=(-machine pc -accel kvm -cpu host) ;;
-	# A fifth level of page tables and SMAP cost much under emulation.
-	tcg) args+=(-machine pc -accel "tcg,thread=multi" -cpu "max,la57=off,smap=off") ;;
+	tcg) args+=(-machine pc -accel "tcg,thread=multi" -cpu max) ;;
 	esac
 	printf '%s\n' "${args[@]}"
 }
 
 # Remembered until the host boots again: a broken KVM costs the ten seconds once.
 kvm_boots() {
-	local memory=$CACHE/kvm-probe boot_id args pid log waited=0
-	boot_id=$(cat /proc/sys/kernel/random/boot_id)
+	local memory=$CACHE/kvm-probe boot_id args log=$TMP/kvm-probe verdict="does not boot"
 	[[ -w /dev/kvm ]] || return 1
+	boot_id=$(cat /proc/sys/kernel/random/boot_id)
 	if [[ $(cat "$memory" 2>/dev/null) != "$boot_id "* ]]; then
-		log=$TMP/kvm-probe
 		mapfile -t args < <(qemu_args kvm)
-		$QEMU "${args[@]}" -serial "file:$log" -kernel "$kernel" \
-			-append "console=ttyS0 panic=-1" </dev/null >/dev/null 2>&1 &
-		pid=$!
-		QEMU_PID=$pid
-		while kill -0 "$pid" 2>/dev/null && ((waited++ < KVM_PROBE_SECONDS * 10)); do
-			sleep 0.1
-		done
-		stop_qemu
+		{
+			timeout --foreground -s KILL "$KVM_PROBE_SECONDS" "${QEMU[@]}" "${args[@]}" -serial "file:$log" \
+				-kernel "$kernel" -append "console=ttyS0 panic=-1" </dev/null || true
+		} >/dev/null 2>&1
+		! grep -qs "Kernel panic - not syncing: VFS" "$log" || verdict=boots
 		mkdir -p "$CACHE"
-		if grep -qs "Kernel panic - not syncing: VFS" "$log"; then
-			echo "$boot_id boots" >"$memory"
-		else
-			echo "$boot_id does not boot" >"$memory"
-		fi
+		echo "$boot_id $verdict" >"$memory"
 	fi
 	[[ $(cat "$memory") == *" boots" ]]
 }
@@ -149,7 +140,7 @@ fi
 : >"$console"
 : >"$result"
 mapfile -t args < <(qemu_args "$accel")
-$QEMU "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
+"${QEMU[@]}" "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
 	-append "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check $append" \
 	</dev/null >"$TMP/qemu.err" 2>&1 &
 QEMU_PID=$!

@@ -3,6 +3,9 @@
 # Sourced by what puts the kernel part into a tree: tree.sh, apply.sh, series.sh, check.sh.
 # Everything is tried in a staging folder first, so that a hunk that fails leaves the tree as it was.
 
+# Sorted lists are compared: their order must not depend on the user's language.
+export LC_ALL=C
+
 # The commits in order, one a line: the patch's name, then its overlay paths.
 series_lines() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bases/series" 2>/dev/null || true
@@ -76,7 +79,7 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 	done < <(overlay_files "$@")
 	# A commit of new files only has a message but nothing to patch.
 	[[ -n $(patched_files "$ROOT/bases/$base/$patch") ]] || return 0
-	output=$(cd "$stage" && LC_ALL=C patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$ROOT/bases/$base/$patch" 2>&1) ||
+	output=$(cd "$stage" && patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$ROOT/bases/$base/$patch" 2>&1) ||
 		die "bases/$base/$patch does not apply to $what; nothing was changed there:
 $(grep -E '^(patching|Hunk .*FAILED|can.t find file|patch: |.*malformed|Reversed)' <<<"$output" | grep -B1 -vE '^patching|^--$')"
 }
@@ -101,4 +104,35 @@ install_file() {	# STAGE TREE FILE
 			cp --preserve=mode "$1/$3" "$2/$3.sc-new" &&
 			mv "$2/$3.sc-new" "$2/$3"
 	fi
+}
+
+# A hard-linked copy of a pristine tree, made anew only when the pristine tree is another one.
+link_tree() {	# SOURCE TREE
+	local from temp
+	from=$(cat "$1.stamp" && echo "$1")
+	[[ -d $2 && $(cat "$2.from" 2>/dev/null) == "$from" ]] && return
+	rm -rf "$2" "$2.files" "$2.stamp"
+	mkdir -p "$CACHE/tree"
+	temp=$(mktemp -d -p "$CACHE/tree")
+	cp -al "$1" "$temp/tree"
+	mv "$temp/tree" "$2"
+	rmdir "$temp"
+	echo "$from" >"$2.from"
+}
+
+# Makes a linked tree hold what is staged. Files that an earlier series touched and this one does not go back to the
+# pristine state, as new files too: their time must tell make that they changed.
+update_tree() {	# BASE SOURCE STAGE TREE
+	local file earlier=$4.files
+	touch "$earlier"
+	while IFS= read -r file; do
+		[[ -e $3/$file || ! -e $2/$file ]] || (cd "$2" && cp --parents "$file" "$3/")
+	done < <(comm -23 "$earlier" <(touched_files "$1"))
+	# Both lists until all is done, in case this run ends early.
+	touched_files "$1" | sort -u - "$earlier" >"$earlier.new"
+	mv "$earlier.new" "$earlier"
+	while IFS= read -r file; do
+		install_file "$3" "$4" "$file" || die "cannot write $4/$file"
+	done <"$earlier"
+	touched_files "$1" >"$earlier"
 }

@@ -24,18 +24,6 @@ stamp() {
 	done < <(all_overlay_files)
 }
 
-# Anew only when the pristine tree is another one.
-link_tree() {
-	local from
-	from=$(cat "$source_tree.stamp" && echo "$source_tree")
-	[[ -d $tree && $(cat "$tree.from" 2>/dev/null) == "$from" ]] && return
-	rm -rf "$tree" "$tree.files"
-	mkdir -p "$CACHE/tree"
-	cp -al "$source_tree" "$TMP/tree"
-	mv "$TMP/tree" "$tree"
-	echo "$from" >"$tree.from"
-}
-
 lock_cache
 need source patch
 source_tree=$("$ROOT/scripts/source.sh" "$base")
@@ -46,19 +34,8 @@ if [[ ! -d $tree || $(cat "$tree.stamp" 2>/dev/null) != "$want" ]]; then
 	make_tmp "$CACHE"
 	stage "$base" "$source_tree" "$TMP/stage" "Linux $(tree_version "$source_tree")"
 	rm -f "$tree.stamp"
-	link_tree
-	# What an earlier series touched and this one does not goes back to the pristine state, as a new file: its
-	# time must tell make that it changed.
-	touch "$tree.files"
-	while IFS= read -r file; do
-		[[ -e $TMP/stage/$file || ! -e $source_tree/$file ]] || (cd "$source_tree" && cp --parents "$file" "$TMP/stage/")
-	done < <(comm -23 "$tree.files" <(touched_files "$base"))
-	touched_files "$base" | sort -u - "$tree.files" >"$TMP/files"
-	mv "$TMP/files" "$tree.files"
-	while IFS= read -r file; do
-		install_file "$TMP/stage" "$tree" "$file" || die "cannot write $tree/$file"
-	done <"$tree.files"
-	touched_files "$base" >"$tree.files"
+	link_tree "$source_tree" "$tree"
+	update_tree "$base" "$source_tree" "$TMP/stage" "$tree"
 	echo "$want" >"$tree.stamp"
 fi
 echo "$tree"

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+# Each target calls one script of scripts/, which says what it does and checks what it is given.
+
+SHELL := /bin/bash
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# A KUnit run is on UML unless ARCH was given.
+KUNIT_ARCH := $(if $(filter undefined,$(origin ARCH)),um,$(ARCH))
+
+BASE ?= 6.18
+ARCH ?= x86_64
+CONFIG ?= qemu
+KDIR ?=
+LLVM ?=
+JOBS ?= $(shell nproc)
+CPUS ?= 2
+MEM ?= 400
+ACCEL ?= tcg
+OUT ?= out/series-$(BASE)
+export KUNIT_ARCH BASE ARCH CONFIG KDIR LLVM JOBS CPUS MEM ACCEL OUT
+
+define HELP
+swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
+
+  make demo      measure it: build, boot, run off and on interleaved, report (installs what is missing)
+  make test      everything a change must pass (installs what is missing)
+  make tree      the patched kernel source of BASE
+  make kernel    the kernel image of BASE, ARCH and CONFIG
+  make kunit     the KUnit suite on BASE; ARCH=um (default) or x86_64
+  make check     static checks, patches, and every step of the series, on all bases
+  make apply     put everything into the kernel tree KDIR, or nothing when a hunk fails
+  make series    the series of BASE for git am or git send-email, in OUT
+  make clean     remove trees, builds and results; keep downloads and the compiler cache
+
+Variable  Range                                            Default
+  BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
+  ARCH    x86_64 (make kunit: um, x86_64)                  x86_64 (make kunit: um)
+  CONFIG  qemu, debug                                      qemu
+  KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
+  LLVM    1, a suffix such as -19, a folder ending in /    none: gcc
+  JOBS    1 to 4096                                        the number of CPUs
+  CPUS    1 to 16, of the guest                            2
+  MEM     128 to 65536 MiB, of the guest                   400
+  ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
+  OUT     an empty or new folder                           out/series-BASE
+
+Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
+endef
+export HELP
+
+.PHONY: help demo test tree kernel kunit check apply series clean
+
+help:
+	@echo "$$HELP"
+
+demo:
+	@scripts/demo.sh
+
+test:
+	@scripts/test.sh
+
+tree:
+	@scripts/tree.sh "$$BASE"
+
+kernel:
+	@scripts/kernel.sh "$$BASE" "$$ARCH" "$$CONFIG"
+
+kunit:
+	@scripts/kunit.sh "$$BASE" "$$KUNIT_ARCH"
+
+check:
+	@scripts/check.sh
+
+apply:
+	@scripts/apply.sh "$$KDIR"
+
+series:
+	@scripts/series.sh "$$BASE" "$$OUT"
+
+clean:
+	@scripts/clean.sh

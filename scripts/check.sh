@@ -1,0 +1,252 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# check.sh [BASE...]: static checks of everything, for the given or all bases. Last line: N passed, N failed, N skipped.
+# check.sh --one STAGE [BASE]: one of the stage_ functions below.
+
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/stage.sh"
+
+# What checkpatch may say about the patches of bases/, and why.
+PATCH_ALLOWED=(
+	MISSING_SIGN_OFF	# left to the submitter: make series signs
+	FILE_PATH_CHANGES	# MAINTAINERS: an entry belongs to the submission, not to an out-of-tree series
+)
+MAX_HOOK_LINES=200
+SKIP=77
+
+# Files of the repository, new ones included, without what it only quotes.
+repository_files() {
+	(cd "$ROOT" && git ls-files -co --exclude-standard | grep -v '^LICENSE$')
+}
+
+shell_scripts() {
+	local file
+	repository_files | while IFS= read -r file; do
+		[[ -f $ROOT/$file ]] || continue
+		[[ $file != *.sh ]] && ! head -n 1 "$ROOT/$file" | grep -aqE '^#!.*[/ ](ba)?sh( |$)' || echo "$file"
+	done
+}
+
+has() {	# COMMAND: or the stage is skipped
+	command -v "$1" >/dev/null || { echo "needs $1: apt-get install $(awk -v c="$1" '$3 == c { print $2; exit }' "$ROOT/scripts/packages")"; exit $SKIP; }
+}
+
+stage_shellcheck() {
+	has shellcheck
+	cd "$ROOT"
+	shell_scripts | xargs shellcheck
+}
+
+stage_python() {
+	has python3
+	cd "$ROOT"
+	repository_files | grep '\.py$' | xargs -r python3 -c 'import ast, sys
+for name in sys.argv[1:]:
+    ast.parse(open(name).read(), name)'
+}
+
+stage_spelling() {
+	has codespell
+	cd "$ROOT"
+	repository_files | xargs codespell -q 3
+}
+
+# Each new kernel file belongs to one commit of the series.
+stage_overlay() {
+	local twice lost
+	twice=$(all_overlay_files | sort | uniq -d)
+	[[ -z $twice ]] || die "in two commits of bases/series: $twice"
+	lost=$(comm -13 <(all_overlay_files | sort) <(cd "$ROOT" && git ls-files -co --exclude-standard -- mm include lib Documentation tools | sort))
+	[[ -z $lost ]] || die "in no commit of bases/series: $lost"
+}
+
+stage_apply() {	# BASE
+	local tree
+	tree=$("$ROOT/scripts/source.sh" "$1")
+	make_tmp ""
+	stage "$1" "$tree" "$TMP/stage" "Linux $(tree_version "$tree")"
+}
+
+hook_lines() {	# BASE
+	cat "$ROOT/bases/$1"/*.patch 2>/dev/null | grep -E '^[-+]' | grep -cvE '^(---|\+\+\+)' || true
+}
+
+stage_hook_lines() {	# BASE
+	local lines
+	lines=$(hook_lines "$1")
+	((lines <= MAX_HOOK_LINES)) || die "$lines changed lines in bases/$1, the limit is $MAX_HOOK_LINES"
+}
+
+# Runs in the kernel tree: checkpatch looks things up there. It leaves a cache file where there is no git.
+checkpatch() {	# TREE ARGUMENT...
+	local tree=$1 status=0
+	shift
+	cd "$tree"
+	perl scripts/checkpatch.pl --no-summary --terse --show-types --max-line-length=120 "$@" || status=$?
+	rm -f .checkpatch-camelcase.*
+	return $status
+}
+
+stage_checkpatch_patches() {	# BASE
+	local tree patches=("$ROOT/bases/$1"/*.patch)
+	has perl
+	[[ -e ${patches[0]} ]] || { echo "no patches in bases/$1"; exit $SKIP; }
+	tree=$("$ROOT/scripts/tree.sh" "$1")
+	checkpatch "$tree" --strict --ignore "$(IFS=,; echo "${PATCH_ALLOWED[*]}")" "${patches[@]}"
+}
+
+# New kernel code: not even a check. Guest programs and documentation: no error, no warning.
+stage_checkpatch_files() {
+	local tree kernel other
+	has perl
+	tree=$("$ROOT/scripts/tree.sh" "$DEFAULT_BASE")
+	mapfile -t kernel < <(all_overlay_files | grep -E '^(mm|include|lib)/')
+	mapfile -t other < <(all_overlay_files | grep -vE '^(mm|include|lib)/')
+	((${#kernel[@]})) || { echo "no new files in bases/series"; exit $SKIP; }
+	checkpatch "$tree" --strict -f "${kernel[@]}"
+	((${#other[@]} == 0)) || checkpatch "$tree" -f "${other[@]}"
+}
+
+stage_kernel_doc() {
+	local tree files output
+	tree=$("$ROOT/scripts/tree.sh" "$DEFAULT_BASE")
+	mapfile -t files < <(all_overlay_files | grep -E '^(mm|include|lib)/.*\.[ch]$')
+	((${#files[@]})) || { echo "no new files in bases/series"; exit $SKIP; }
+	cd "$tree"
+	output=$(PYTHONDONTWRITEBYTECODE=1 scripts/kernel-doc -none -Wall "${files[@]}" 2>&1)
+	[[ -z $output ]] || { echo "$output"; return 1; }
+}
+
+# qemu.config, and what the tree knows of: the feature (when asked for), its test.
+configure() {	# TREE BUILD FEATURE(y|n)
+	local fragments=("$ROOT/configs/qemu.config")
+	if [[ $3 == y ]] && grep -q '^config SWAP_COMPRESS_WQ$' "$1/mm/Kconfig"; then
+		fragments+=("$ROOT/configs/swap_compress.config")
+		if grep -rq '^config SWAP_COMPRESS_WQ_KUNIT_TEST$' "$1/mm/Kconfig" "$1/lib/Kconfig.debug" "$1/mm/Kconfig.debug"; then
+			printf 'CONFIG_KUNIT=y\nCONFIG_SWAP_COMPRESS_WQ_KUNIT_TEST=y\n' >"$TMP/kunit.config"
+			fragments+=("$TMP/kunit.config")
+		fi
+	fi
+	kernel_config "$1" "$2" "${fragments[@]}"
+}
+
+# The objects that the commits of a base concern: those of touched and new .c files that the configuration builds.
+objects() {	# BASE TREE
+	local file
+	touched_files "$1" | grep -E '^(mm|lib|drivers|fs|kernel|block)/.*\.c$' | while IFS= read -r file; do
+		[[ ! -e $2/$file ]] || echo "${file%.c}.o"
+	done
+}
+
+# Warnings of the compiler (W=1) and sparse, without line numbers: those move.
+warnings() {	# TREE BUILD OBJECT...
+	local tree=$1 build=$2
+	shift 2
+	# The objects are compiled again on each run, or they would keep their warnings to themselves.
+	(cd "$build" && rm -f "$@")
+	kernel_make "$tree" "$build" -s -k W=1 C=1 "$@" >"$TMP/log" 2>&1 ||
+		{ grep -E 'error|Error' "$TMP/log" | head -n 20; die "does not compile with W=1 C=1"; }
+	sed -nE "s,^($tree/|\.\./|\./)*([^: ]+):[0-9:]+ (.*(warning|error): .*),\2: \3,p" "$TMP/log" | sort -u >"$TMP/warnings"
+}
+
+# No warning that the pristine tree does not give for the same files.
+stage_warnings() {	# BASE
+	local tree source_tree build=$CACHE/build/$1-check objects new
+	has sparse
+	need build
+	make_tmp ""
+	source_tree=$("$ROOT/scripts/source.sh" "$1")
+	tree=$("$ROOT/scripts/tree.sh" "$1")
+	mapfile -t objects < <(objects "$1" "$source_tree")
+	((${#objects[@]})) || { echo "no patch touches a .c file"; exit $SKIP; }
+	configure "$source_tree" "$build-pristine" y
+	warnings "$source_tree" "$build-pristine" "${objects[@]}"
+	mv "$TMP/warnings" "$TMP/before"
+	configure "$tree" "$build-patched" y
+	mapfile -t objects < <(objects "$1" "$tree")
+	warnings "$tree" "$build-patched" "${objects[@]}"
+	new=$(comm -13 "$TMP/before" "$TMP/warnings")
+	[[ -z $new ]] || die "new warnings:
+$new"
+}
+
+# A bisection may stop at any commit, with the feature on or off.
+stage_steps() {	# BASE
+	local tree=$CACHE/tree/$1-steps source_tree patch paths feature targets
+	need build
+	make_tmp "$CACHE"
+	source_tree=$("$ROOT/scripts/source.sh" "$1")
+	check_series "$1"
+	# Unchanged files keep their time, so that only what a commit changes is built again.
+	link_tree "$source_tree" "$tree"
+	stage_pristine "$1" "$source_tree" "$TMP/stage"
+	while read -r patch paths; do
+		# shellcheck disable=SC2086 # paths without blanks
+		stage_commit "$1" "$TMP/stage" "Linux $1" "$patch" $paths
+		update_tree "$1" "$source_tree" "$TMP/stage" "$tree"
+		for feature in n y; do
+			configure "$tree" "$CACHE/build/$1-steps-$feature" "$feature"
+			mapfile -t targets < <(objects "$1" "$tree" | grep -v '^mm/')
+			[[ $feature == y ]] || targets=()
+			kernel_make "$tree" "$CACHE/build/$1-steps-$feature" -s mm/ "${targets[@]}" >"$TMP/log" 2>&1 ||
+				{ grep -E 'error|Error' "$TMP/log" | head -n 20; die "does not build after $patch with SWAP_COMPRESS_WQ=$feature"; }
+			[[ ! -s $TMP/log ]] || { cat "$TMP/log"; die "the compiler warns after $patch with SWAP_COMPRESS_WQ=$feature"; }
+		done
+	done < <(series_lines)
+}
+
+DEFAULT_BASE=6.18
+if [[ ${1:-} == --one ]]; then
+	lock_cache
+	stage=$2
+	shift 2
+	"stage_$stage" "$@"
+	exit
+fi
+
+passed=0 failed=0 skipped=0
+# Each stage is a process of its own: in a condition, bash would not stop at its first error.
+run() {	# TITLE STAGE [BASE]
+	local title=$1 output status=0 start=$EPOCHSECONDS
+	shift
+	output=$("$0" --one "$@" 2>&1) || status=$?
+	case $status in
+	0)
+		passed=$((passed + 1))
+		printf 'ok    %s (%d s)\n' "$title" $((EPOCHSECONDS - start)) ;;
+	"$SKIP")
+		skipped=$((skipped + 1))
+		printf 'SKIP  %s: %s\n' "$title" "$output" ;;
+	*)
+		failed=$((failed + 1))
+		printf 'FAIL  %s\n' "$title"
+		head -n 60 <<<"$output" | sed 's/^/      /' ;;
+	esac
+}
+
+given=("$@")
+((${#given[@]})) || mapfile -t given < <(bases)
+for base in "${given[@]}"; do
+	check_base "$base"
+done
+check_jobs
+check_llvm
+need source patch
+lock_cache
+run "shell scripts (shellcheck)" shellcheck
+run "Python scripts parse" python
+run "spelling (codespell)" spelling
+run "each new file is in one commit" overlay
+for base in "${given[@]}"; do
+	run "$base: patches apply without fuzz" apply "$base"
+	run "$base: $(hook_lines "$base") changed lines in patches, limit $MAX_HOOK_LINES" hook_lines "$base"
+	run "$base: checkpatch --strict on the patches" checkpatch_patches "$base"
+done
+run "checkpatch on the new files" checkpatch_files
+run "kernel-doc on the new files" kernel_doc
+for base in "${given[@]}"; do
+	run "$base: no new warning (W=1, sparse)" warnings "$base"
+	run "$base: each step of the series builds, option on and off" steps "$base"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# kunit.sh BASE ARCH: runs the KUnit suite with the kernel's own kunit.py, on UML or on x86_64 with two CPUs.
+
+. "$(dirname "$0")/common.sh"
+
+[[ $# == 2 ]] || die "usage: kunit.sh BASE um|x86_64"
+base=$1 arch=$2
+check_base "$base"
+check_one_of ARCH "$arch" um x86_64
+check_jobs
+check_llvm
+
+SUITE=swap_compress_wq
+
+# kunit.py of 6.18 puts "-accel kvm -accel hvf" before tcg; a KVM that opens and then hangs would hang the run.
+# A qemu in front of PATH drops the two.
+qemu_without_kvm() {
+	local folder=$CACHE/bin real
+	real=$(command -v qemu-system-x86_64)
+	mkdir -p "$folder"
+	cat >"$folder/qemu-system-x86_64.new" <<-EOF
+		#!/bin/bash
+		# Made by scripts/kunit.sh: qemu without KVM and HVF.
+		args=()
+		while ((\$#)); do
+			if [[ \$1 == -accel && \${2:-} == @(kvm|hvf) ]]; then shift 2; continue; fi
+			args+=("\$1")
+			shift
+		done
+		exec "$real" "\${args[@]}"
+	EOF
+	chmod +x "$folder/qemu-system-x86_64.new"
+	mv "$folder/qemu-system-x86_64.new" "$folder/qemu-system-x86_64"
+	PATH=$folder:$PATH
+}
+
+# The first build of a folder takes minutes; kunit.py says nothing meanwhile.
+kunit_py() {
+	local cc=gcc
+	[[ -z $LLVM ]] || cc=$(clang_name)
+	local args=(run "--arch=$arch" "--kunitconfig=$ROOT/.kunitconfig" "--build_dir=$build" "--jobs=$JOBS" --timeout=600
+		--make_options "CC=ccache $cc" --make_options "HOSTCC=ccache $cc")
+	[[ -z $LLVM ]] || args+=(--make_options "LLVM=$LLVM")
+	[[ $arch == um ]] || args+=(--kconfig_add CONFIG_SMP=y --qemu_args "-smp 2")
+	(
+		cd "$tree" || exit
+		export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=5G CCACHE_NOHASHDIR=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+		python3 tools/testing/kunit/kunit.py "${args[@]}" </dev/null 2>&1
+	) | tee "$build.log" | grep -v "^stty: "
+}
+
+lock_cache
+stages=(source patch build kunit)
+[[ $arch == um ]] || stages+=(guest)
+need "${stages[@]}"
+[[ -e $ROOT/.kunitconfig ]] || die "the repository has no .kunitconfig"
+[[ $arch == um ]] || qemu_without_kvm
+tree=$("$ROOT/scripts/tree.sh" "$base")
+build=$CACHE/build/$(base_id "$base")-kunit-$arch${LLVM//\//_}
+need_disk "$build" 1000 "a KUnit kernel"
+note "KUnit on Linux $(tree_version "$tree") ($arch); the first build takes some minutes"
+kunit_py || die "KUnit failed on $base ($arch); its log: $build.log"
+grep -q "=\+ $SUITE (" "$build.log" || die "no test of the suite $SUITE ran on $base ($arch); the log: $build.log"
