@@ -122,10 +122,8 @@ configure() {	# TREE BUILD FEATURE(y|n)
 	local fragments=("$ROOT/configs/qemu.config")
 	if [[ $3 == y ]] && grep -q '^config SWAP_COMPRESS_WQ$' "$1/mm/Kconfig"; then
 		fragments+=("$ROOT/configs/swap_compress.config")
-		if grep -rq '^config SWAP_COMPRESS_WQ_KUNIT_TEST$' "$1/mm/Kconfig" "$1/lib/Kconfig.debug" "$1/mm/Kconfig.debug"; then
-			printf 'CONFIG_KUNIT=y\nCONFIG_SWAP_COMPRESS_WQ_KUNIT_TEST=y\n' >"$TMP/kunit.config"
-			fragments+=("$TMP/kunit.config")
-		fi
+		! grep -q '^config SWAP_COMPRESS_WQ_KUNIT_TEST$' "$1/mm/Kconfig" "$1/lib/Kconfig.debug" ||
+			fragments+=("$ROOT/configs/kunit.config")
 	fi
 	kernel_config "$1" "$2" "${fragments[@]}"
 }

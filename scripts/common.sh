@@ -152,9 +152,8 @@ make_tmp() {	# [PARENT]
 # Version, patch level and sublevel of a kernel tree; empty when it is none.
 tree_version() {	# TREE
 	[[ -f $1/Makefile && -f $1/Kconfig && -d $1/mm ]] || return 0
-	awk -F' *= *' '
-		/^VERSION *=/ { v = $2 } /^PATCHLEVEL *=/ { p = $2 } /^SUBLEVEL *=/ { s = $2 }
-		/^EXTRAVERSION/ { exit } END { if (v != "" && p != "") print v "." p "." s + 0 }' "$1/Makefile"
+	awk -F' *= *' '$1 == "VERSION" { v = $2 } $1 == "PATCHLEVEL" { p = $2 } $1 == "SUBLEVEL" { s = $2; exit }
+		END { if (v != "" && p != "") print v "." p "." s + 0 }' "$1/Makefile"
 }
 
 # make in a kernel tree, with the compiler behind ccache and nothing in the result that changes from run to run.

@@ -78,13 +78,21 @@ debian_uri() {
 			END { print uri; exit uri == "" }'
 }
 
+# Says only why it failed.
+quietly() {	# COMMAND...
+	local output
+	output=$("$@" 2>&1) && return
+	note "  $(grep -m 1 '^E: ' <<<"$output" || echo "it failed")"
+	return 1
+}
+
 fetch_debian_pool() {
 	local uri part=$CACHE/dl/$pool_name.part
 	uri=$(debian_uri) || { note "  no Debian archive is configured here"; return 1; }
 	note "fetching $pool_name from the Debian archive of this machine (150 MB)"
 	rm -f "$part"
-	/usr/lib/apt/apt-helper download-file "${uri%/}/pool/main/l/linux/$pool_name" "$part" "SHA256:$sha256" >&2 ||
-		{ rm -f "$part"; note "  not there, or not reachable"; return 1; }
+	quietly /usr/lib/apt/apt-helper -q=2 download-file "${uri%/}/pool/main/l/linux/$pool_name" "$part" "SHA256:$sha256" ||
+		{ rm -f "$part"; return 1; }
 	mv "$part" "$CACHE/dl/$pool_name"
 }
 
@@ -95,7 +103,7 @@ fetch_debian_package() {
 	note "fetching the package $package"
 	need_disk "$CACHE/dl" 500 "the package $package"
 	make_tmp "$CACHE/dl"
-	(cd "$TMP" && apt-get download "$package" >&2) || { note "  not there, or not reachable"; return 1; }
+	(cd "$TMP" && quietly apt-get -q=2 download "$package") || return 1
 	dpkg-deb -x "$TMP"/*.deb "$TMP" || return 1
 	found=$(find "$TMP/usr/src" -name "$package.tar.*" | head -n 1)
 	[[ -n $found ]] || return 1
