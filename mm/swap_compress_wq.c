@@ -630,6 +630,27 @@ bool __swap_compress_queue(struct folio *folio)
 	return true;
 }
 
+/* Folios of a list mostly come from one node: account them a run at a time. */
+static void swap_compress_mod_isolated(struct list_head *folios, int sign)
+{
+	struct pglist_data *pgdat = NULL;
+	struct folio *folio;
+	long nr_pages = 0;
+
+	list_for_each_entry(folio, folios, lru) {
+		if (folio_pgdat(folio) != pgdat) {
+			if (pgdat)
+				mod_node_page_state(pgdat, NR_ISOLATED_ANON,
+						    sign * nr_pages);
+			pgdat = folio_pgdat(folio);
+			nr_pages = 0;
+		}
+		nr_pages += folio_nr_pages(folio);
+	}
+	if (pgdat)
+		mod_node_page_state(pgdat, NR_ISOLATED_ANON, sign * nr_pages);
+}
+
 /**
  * __swap_compress_plug() - pass on the folios of a pass of shrink_folio_list()
  * @folios: accepted by swap_compress_queue(), linked by folio->lru; empty on
@@ -641,11 +662,7 @@ bool __swap_compress_queue(struct folio *folio)
  */
 void __swap_compress_plug(struct list_head *folios)
 {
-	struct folio *folio;
-
-	list_for_each_entry(folio, folios, lru)
-		node_stat_mod_folio(folio, NR_ISOLATED_ANON,
-				    folio_nr_pages(folio));
+	swap_compress_mod_isolated(folios, 1);
 	scq_plug(&swap_scq, folios);
 }
 
@@ -708,12 +725,13 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 	unsigned long nr_freed = 0;
 	struct folio_batch fbatch;
 
+	swap_compress_mod_isolated(folios, -1);
+
 	folio_batch_init(&fbatch);
 	list_for_each_entry_safe(folio, next, folios, lru) {
 		long nr_pages = folio_nr_pages(folio);
 
 		list_del(&folio->lru);
-		node_stat_mod_folio(folio, NR_ISOLATED_ANON, -nr_pages);
 		if (!swap_compress_reclaim(folio)) {
 			/* In use again: do not offer it to reclaim at once. */
 			if (folio_mapped(folio))
