@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced; sc_* come from the kernel command line
+# What the jobs share. Their stdout is the result, their stderr the console.
+
+FEATURE=/sys/kernel/mm/swap_compress
+WORKQUEUE=/sys/devices/virtual/workqueue/swap_compress
+MIX=/data/mix
+
+die() {
+	echo "error: $*"
+	echo "error: $*" >&2
+	exit 1
+}
+
+# The amounts of the workload follow from MemTotal, and so does what they swap.
+memory_mib() {
+	awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo
+}
+
+# zram as swap: sc.comp (default lz4), sc.disksize in MiB (default one and a half times the memory).
+setup_zram() {
+	comp=${sc_comp:-lz4}
+	size=${sc_disksize:-$(($(memory_mib) * 3 / 2))}
+	[ -e /sys/block/zram0 ] || die "this kernel has no zram (CONFIG_ZRAM)"
+	echo "$comp" >/sys/block/zram0/comp_algorithm ||
+		die "zram does not know sc.comp=$comp; it has: $(cat /sys/block/zram0/comp_algorithm)"
+	echo "${size}M" >/sys/block/zram0/disksize || die "zram refuses sc.disksize=$size"
+	mkswap /dev/zram0 >/dev/null || die "mkswap /dev/zram0 failed"
+	swapon /dev/zram0 || die "swapon /dev/zram0 failed"
+	# As on every system that swaps to memory: no read-ahead, anonymous memory first.
+	echo 0 >/proc/sys/vm/page-cluster
+	echo 100 >/proc/sys/vm/swappiness
+	echo "zram.comp $comp"
+	echo "zram.disksize_mib $size"
+}
+
+# sc.mode=on|off; a kernel without the feature can only be off.
+setup_mode() {
+	case ${sc_mode:-off} in
+	on)
+		[ -d "$FEATURE" ] || die "this kernel has no $FEATURE: sc.mode=on needs CONFIG_SWAP_COMPRESS_WQ"
+		echo 1 >"$FEATURE/enabled" || die "the feature cannot be switched on"
+		[ "$(cat "$FEATURE/enabled")" = 1 ] || die "the feature did not switch on"
+		;;
+	off)
+		[ ! -d "$FEATURE" ] || echo 0 >"$FEATURE/enabled" || die "the feature cannot be switched off"
+		;;
+	*)
+		die "sc.mode=$sc_mode is not valid: on or off"
+		;;
+	esac
+	echo "mode ${sc_mode:-off}"
+}
+
+describe() {
+	echo "kernel $(uname -r)"
+	echo "arch $(uname -m)"
+	echo "cpus $(grep -c ^processor /proc/cpuinfo)"
+	echo "lru_gen $(cat /sys/kernel/mm/lru_gen/enabled 2>/dev/null || echo none)"
+}
+
+# "PREFIX.name value" of each file in a folder.
+show_files() {	# PREFIX FOLDER
+	for file in "$2"/*; do
+		[ -f "$file" ] && echo "$1.${file##*/} $(cat "$file")"
+	done
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * swap_load - the workload of the demo: what reclaim does, measured from outside
+ *
+ *   swap_load MIX PHASE...
+ *
+ * The phases run in the order given:
+ *   fill[=MiB]   fills memory from the mix; without an amount until just above
+ *                the high watermark, where kswapd still sleeps
+ *   drain        raises the watermarks while the workload sleeps, so that kswapd
+ *                reclaims alone, and measures that
+ *   burst[=MiB]  fills more memory flat out, measuring each 64 KiB; without an
+ *                amount two fifths of the memory
+ *   corrupt      damages one byte: a following verify must report it
+ *   verify       compares every byte of fill and burst, gives the memory back
+ *
+ * Results are lines "phase.key value" on stdout. The exit status is 1 when
+ * something could not be done and 2 when verify found a wrong byte.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "mix.h"
+#include "sysfile.h"
+
+#define STEP_PAGES	16UL		/* 64 KiB */
+#define STEPS_PER_MIB	(PAGES_PER_MIB / STEP_PAGES)
+#define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
+#define COLD_MS		300
+#define SETTLE_MS	30000
+#define MIN_FILL_MIB	32UL
+#define MAX_AREAS	8
+
+/* Memory filled by one phase; its first page has number @index. */
+struct area {
+	unsigned char *base;
+	unsigned long pages;
+	unsigned long index;
+};
+
+static struct mix mix;
+static struct area areas[MAX_AREAS];
+static unsigned int nr_areas;
+static unsigned long wrong_pages;
+static unsigned long mib;		/* of this phase; 0: none was given */
+
+/* Everything a phase is measured by, at one point in time. */
+struct reading {
+	struct vmstat vm;
+	unsigned long kswapd_ns;
+	unsigned long workers_ns;
+};
+
+static void reading_take(struct reading *reading)
+{
+	vmstat_read(&reading->vm);
+	reading->kswapd_ns = cpu_ns("kswapd");
+	/* The unbound workers, and the rescuer in case memory was that short. */
+	reading->workers_ns = cpu_ns("kworker/u") + cpu_ns("kworker/R-swap");
+}
+
+static void print_reclaim(const char *phase, const struct reading *from,
+			  const struct reading *to, unsigned long ns,
+			  unsigned long freed)
+{
+	unsigned long kswapd = to->vm.pgsteal_kswapd - from->vm.pgsteal_kswapd;
+	unsigned long direct = to->vm.pgsteal_direct - from->vm.pgsteal_direct;
+	unsigned long anon = to->vm.pgsteal_anon - from->vm.pgsteal_anon;
+	unsigned long written = to->vm.pswpout - from->vm.pswpout +
+				to->vm.swpout_zero - from->vm.swpout_zero;
+	unsigned long scanned = to->vm.pgscan_kswapd - from->vm.pgscan_kswapd +
+				to->vm.pgscan_direct - from->vm.pgscan_direct;
+
+	printf("%s.seconds %.4f\n", phase, ns / 1e9);
+	printf("%s.freed_kswapd %lu\n", phase, kswapd);
+	printf("%s.freed_direct %lu\n", phase, direct);
+	printf("%s.freed_anon %lu\n", phase, anon);
+	printf("%s.written %lu\n", phase, written);
+	printf("%s.scanned %lu\n", phase, scanned);
+	printf("%s.swapped_in %lu\n", phase, to->vm.pswpin - from->vm.pswpin);
+	printf("%s.freed_per_second %.1f\n", phase, ns ? freed * 1e9 / ns : 0.0);
+	printf("%s.written_per_freed %.4f\n", phase,
+	       anon ? (double)written / anon : 0.0);
+	printf("%s.stalls %lu\n", phase,
+	       to->vm.allocstall - from->vm.allocstall);
+	printf("%s.direct_share %.4f\n", phase,
+	       kswapd + direct ? (double)direct / (kswapd + direct) : 0.0);
+	printf("%s.kswapd_cpu_seconds %.4f\n", phase,
+	       (to->kswapd_ns - from->kswapd_ns) / 1e9);
+	printf("%s.workers_cpu_seconds %.4f\n", phase,
+	       (to->workers_ns - from->workers_ns) / 1e9);
+}
+
+static struct area *area_add(unsigned long pages)
+{
+	struct area *area = &areas[nr_areas];
+
+	if (nr_areas == MAX_AREAS)
+		errx(1, "more than %d times fill and burst", MAX_AREAS);
+	if (nr_areas)
+		area->index = area[-1].index + area[-1].pages;
+	area->base = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area->base == MAP_FAILED)
+		err(1, "mmap of %lu pages", pages);
+	/* Fails where the kernel has no huge pages, which is as well. */
+	madvise(area->base, pages * PAGE_BYTES, MADV_NOHUGEPAGE);
+	nr_areas++;
+	return area;
+}
+
+static void area_step(struct area *area)
+{
+	unsigned int i;
+
+	for (i = 0; i < STEP_PAGES; i++, area->pages++)
+		mix_write(&mix, area->base + area->pages * PAGE_BYTES,
+			  area->index + area->pages, 0);
+}
+
+static void do_fill(void)
+{
+	unsigned long most = meminfo_kib("MemTotal") / 1024;
+	unsigned long stop = zoneinfo_sum("high") + 2 * PAGES_PER_MIB;
+	struct area *area = area_add(most * PAGES_PER_MIB);
+	unsigned long done, step;
+	struct vmstat from, vm;
+
+	vmstat_read(&from);
+	vm = from;
+	for (done = 0; done < (mib ?: most); done++) {
+		vmstat_read(&vm);
+		if (!mib && vm.nr_free_pages < stop)
+			break;
+		for (step = 0; step < STEPS_PER_MIB; step++)
+			area_step(area);
+	}
+	printf("fill.mib %lu\n", done);
+	printf("fill.freed_kswapd %lu\n",
+	       vm.pgsteal_kswapd - from.pgsteal_kswapd);
+}
+
+static void do_drain(void)
+{
+	struct reading from, to;
+	long scale = sys_long(VM "watermark_scale_factor");
+	unsigned long start, last;
+
+	/* What the fill has set off must have ended. */
+	sleep_ms(COLD_MS);
+	if (!kswapd_wait(&from.vm, &last, SETTLE_MS))
+		errx(1, "drain: kswapd does not come to rest");
+
+	reading_take(&from);
+	start = now_ns();
+	if (scale < 0 || sys_write_long(VM "watermark_scale_factor", DRAIN_SCALE))
+		errx(1, "drain: cannot raise the watermarks");
+	kswapd_wake();
+	if (!kswapd_wait(&to.vm, &last, SETTLE_MS))
+		errx(1, "drain: not done after %d s", SETTLE_MS / 1000);
+	reading_take(&to);
+	sys_write_long(VM "watermark_scale_factor", scale);
+
+	print_reclaim("drain", &from, &to, last - start,
+		      to.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
+	if (to.vm.pgsteal_kswapd == from.vm.pgsteal_kswapd)
+		errx(1, "drain: kswapd freed nothing: was memory full, is there swap?");
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+	const unsigned long *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double percentile_us(const unsigned long *sorted, unsigned long count,
+			    double share)
+{
+	unsigned long at = share * count;
+
+	return sorted[at < count ? at : count - 1] / 1e3;
+}
+
+/* What the mix really compresses to: the device's own figures, while full. */
+static void print_zram(void)
+{
+	unsigned long orig, compressed, used, limit, peak, same;
+	char text[256];
+
+	if (sys_read("/sys/block/zram0/mm_stat", text, sizeof(text)))
+		return;
+	if (sscanf(text, "%lu %lu %lu %lu %lu %lu", &orig, &compressed, &used,
+		   &limit, &peak, &same) != 6)
+		return;
+	printf("zram.stored_bytes %lu\n", orig);
+	printf("zram.compressed_bytes %lu\n", compressed);
+	printf("zram.same_filled_pages %lu\n", same);
+}
+
+static void do_burst(void)
+{
+	unsigned long steps = (mib ?: meminfo_kib("MemTotal") / 1024 * 2 / 5) *
+			      STEPS_PER_MIB;
+	struct area *area = area_add(steps * STEP_PAGES);
+	struct reading from, at_end, settled;
+	unsigned long start, before, i;
+	unsigned long *took;
+
+	took = calloc(steps, sizeof(*took));
+	if (!took || mlock(took, steps * sizeof(*took)))
+		err(1, "burst: memory for %lu latencies", steps);
+
+	reading_take(&from);
+	start = now_ns();
+	for (i = 0, before = start; i < steps; i++) {
+		area_step(area);
+		took[i] = now_ns() - before;
+		before += took[i];
+	}
+	vmstat_read(&at_end.vm);
+	/* Pages in flight at the end are written but not freed yet. */
+	if (!kswapd_wait(&settled.vm, &before, SETTLE_MS))
+		errx(1, "burst: kswapd does not come to rest");
+	reading_take(&settled);
+
+	for (i = 0, before = 0; i < steps; i++)
+		before += took[i];
+	qsort(took, steps, sizeof(*took), compare_ns);
+	print_reclaim("burst", &from, &settled, before,
+		      at_end.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
+	printf("burst.mib %lu\n", steps / STEPS_PER_MIB);
+	printf("burst.latency_p50_us %.1f\n", percentile_us(took, steps, 0.5));
+	printf("burst.latency_p99_us %.1f\n", percentile_us(took, steps, 0.99));
+	printf("burst.latency_p999_us %.1f\n",
+	       percentile_us(took, steps, 0.999));
+	printf("burst.latency_max_us %.1f\n", took[steps - 1] / 1e3);
+	free(took);
+	print_zram();
+}
+
+static void do_corrupt(void)
+{
+	struct area *area = &areas[0];
+
+	if (!nr_areas)
+		errx(1, "corrupt: nothing has been filled");
+	area->base[area->pages / 2 * PAGE_BYTES + 1234] ^= 0x40;
+}
+
+static unsigned long verify_area(const struct area *area)
+{
+	unsigned long wrong_here = 0;
+	unsigned long page;
+	unsigned char *at;
+	unsigned int wrong;
+
+	for (page = 0; page < area->pages; page++) {
+		at = area->base + page * PAGE_BYTES;
+		wrong = mix_check(&mix, at, area->index + page, 0);
+		if (wrong && wrong_here++ < 4)
+			warnx("verify: page %lu: %u bytes are wrong",
+			      area->index + page, wrong);
+		/* What has been compared makes room for what has not. */
+		if (page % PAGES_PER_MIB == PAGES_PER_MIB - 1)
+			madvise(at - (PAGES_PER_MIB - 1) * PAGE_BYTES, MIB,
+				MADV_DONTNEED);
+	}
+	munmap(area->base, area->pages * PAGE_BYTES);
+	return wrong_here;
+}
+
+static void do_verify(void)
+{
+	unsigned long start = now_ns();
+	unsigned long pages = 0;
+	unsigned long wrong = 0;
+	struct vmstat from, to;
+	unsigned int i;
+
+	vmstat_read(&from);
+	for (i = 0; i < nr_areas; i++) {
+		pages += areas[i].pages;
+		wrong += verify_area(&areas[i]);
+	}
+	vmstat_read(&to);
+	nr_areas = 0;
+	printf("verify.seconds %.4f\n", (now_ns() - start) / 1e9);
+	printf("verify.pages %lu\n", pages);
+	printf("verify.swapped_in %lu\n", to.pswpin - from.pswpin);
+	printf("verify.wrong_pages %lu\n", wrong);
+	wrong_pages += wrong;
+}
+
+/* Ends with a clear message now rather than with the OOM killer later. */
+static void check_machine(void)
+{
+	unsigned long swap = meminfo_kib("SwapFree") / 1024;
+	unsigned long total = meminfo_kib("MemTotal") / 1024;
+	unsigned long free = meminfo_kib("MemFree") / 1024;
+	unsigned long least = MIN_FILL_MIB + zoneinfo_sum("high") / PAGES_PER_MIB +
+			      total / 5;
+
+	if (!swap)
+		errx(1, "there is no swap");
+	if (free < least)
+		errx(1, "too little memory: %lu of %lu MiB are free, the workload needs %lu",
+		     free, total, least);
+	printf("memory.total_mib %lu\n", total);
+	printf("memory.free_mib %lu\n", free);
+	printf("memory.swap_mib %lu\n", swap);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} phases[] = {
+	{ "fill", do_fill },
+	{ "drain", do_drain },
+	{ "burst", do_burst },
+	{ "corrupt", do_corrupt },
+	{ "verify", do_verify },
+};
+
+static void run_phase(const char *arg)
+{
+	size_t length = strcspn(arg, "=");
+	unsigned int i;
+
+	mib = arg[length] == '=' ? strtoul(arg + length + 1, NULL, 10) : 0;
+	fprintf(stderr, "swap_load: %s\n", arg);
+	for (i = 0; i < ARRAY_SIZE(phases); i++) {
+		if (strlen(phases[i].name) == length &&
+		    !strncmp(phases[i].name, arg, length)) {
+			phases[i].run();
+			return;
+		}
+	}
+	errx(1, "no such phase: %s", arg);
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	if (argc < 3)
+		errx(1, "usage: swap_load MIX fill[=MiB]|drain|burst[=MiB]|corrupt|verify...");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* The program itself must not be what is reclaimed. */
+	if (mlockall(MCL_CURRENT))
+		err(1, "mlockall");
+	mix_open(&mix, argv[1]);
+	printf("mix.pages %lu\n", mix.pages);
+	check_machine();
+
+	for (i = 2; i < argc; i++)
+		run_phase(argv[i]);
+	return wrong_pages ? 2 : 0;
+}

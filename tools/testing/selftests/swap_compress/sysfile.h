@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the programs read from and write to /proc and /sys. */
+#ifndef SWAP_COMPRESS_SYSFILE_H
+#define SWAP_COMPRESS_SYSFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SWAP_COMPRESS	"/sys/kernel/mm/swap_compress/"
+#define WORKQUEUE	"/sys/devices/virtual/workqueue/swap_compress/"
+#define VM		"/proc/sys/vm/"
+
+/* Text of a small file without the newline; 0 or -errno. */
+int sys_read(const char *path, char *text, size_t size);
+/* 0 or -errno, as the kernel answered the write. */
+int sys_write(const char *path, const char *text);
+int sys_write_long(const char *path, long value);
+/* The number in a file, or -errno. */
+long sys_long(const char *path);
+/* A statistic of the feature; ends the program when there is none. */
+unsigned long stat_get(const char *name);
+/* A field of /proc/meminfo in KiB; ends the program when there is none. */
+unsigned long meminfo_kib(const char *name);
+
+/*
+ * Sum over all lines of /proc/zoneinfo "name value", or "name: value" if @name
+ * has the colon.
+ */
+unsigned long zoneinfo_sum(const char *name);
+
+/* Events of /proc/vmstat. Those a kernel does not have stay 0. */
+struct vmstat {
+	unsigned long nr_free_pages;
+	unsigned long pgsteal_kswapd;	/* including the feature's workers */
+	unsigned long pgsteal_direct;
+	unsigned long pgsteal_anon;
+	unsigned long pgscan_kswapd;
+	unsigned long pgscan_direct;
+	unsigned long pswpin;
+	unsigned long pswpout;
+	unsigned long swpout_zero;	/* recorded as zero, never written */
+	unsigned long allocstall;	/* of all zones */
+};
+
+void vmstat_read(struct vmstat *vm);
+
+/* Nanoseconds on a CPU of the kernel threads whose name starts with @prefix. */
+unsigned long cpu_ns(const char *prefix);
+
+unsigned long now_ns(void);
+void sleep_ms(unsigned int ms);
+
+/*
+ * Wakes kswapd, if memory is below the low watermark: raising the watermarks
+ * does not, only an allocation does.
+ */
+void kswapd_wake(void);
+
+/*
+ * Waits until kswapd has freed nothing for 300 ms, or until @timeout_ms have
+ * passed (false). @vm: the events then; @last_ns: when it last freed a page.
+ */
+bool kswapd_wait(struct vmstat *vm, unsigned long *last_ns,
+		 unsigned int timeout_ms);
+
+#endif /* SWAP_COMPRESS_SYSFILE_H */
