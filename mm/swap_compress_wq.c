@@ -32,9 +32,11 @@
  *
  * Room is a hard bound on the pages accepted and not yet finished. kswapd is
  * credited for them as if they were free, so the bound is also how far it can
- * be sent over its target. Without room kswapd writes the folio itself, as it
- * does without this feature: that is the back-pressure. Nobody ever waits for
- * room, and nothing is allocated on the way.
+ * be sent over its target; what could not be freed is taken off its next
+ * credit, so that a node where nothing can be reclaimed is found to be one.
+ * Without room kswapd writes the folio itself, as it does without this feature:
+ * that is the back-pressure. Nobody ever waits for room, and nothing is
+ * allocated on the way.
  */
 
 #define pr_fmt(fmt) "swap_compress: " fmt
@@ -62,21 +64,23 @@
 /*
  * Enough work for a worker to be worth a wake-up (tens to hundreds of
  * microseconds), little enough that the first folio of a batch does not wait
- * long for its last. Also half of what MGLRU isolates at a time.
+ * long for its last, and that what a worker may take from the reserves before it
+ * frees anything is no more than kswapd, which stores and frees in units of
+ * this size, takes.
  */
 #define SCQ_BATCH_PAGES		SWAP_CLUSTER_MAX
 
 /*
- * What kswapd may be credited without having freed it. Deep enough to keep the
- * workers busy while kswapd scans, and at most 1/64 of memory, which is well
- * below the distance of the watermarks that start and stop kswapd on a machine
- * that is set up to swap. The administrator can go up to 1/16.
+ * What kswapd may be credited without having freed it: deep enough to keep the
+ * workers busy while kswapd scans. Since pgdat_balanced() does not see it, it
+ * is also what kswapd may free in excess, hence at most 1/64 of memory. The
+ * administrator can go up to 1/16.
  */
 #define SCQ_INFLIGHT_PAGES	1024UL
 #define SCQ_INFLIGHT_SHIFT	6
 #define SCQ_INFLIGHT_MAX_SHIFT	4
 
-/* Twice the batches the default bound can hold: partial ones use objects too */
+/* Twice what the defaults need: room for smaller batches or a larger bound */
 #define SCQ_POOL_BATCHES	(2 * SCQ_INFLIGHT_PAGES / SCQ_BATCH_PAGES)
 
 /*********************************
@@ -230,9 +234,9 @@ static void scq_put_batch(struct scq *scq, struct scq_batch *batch)
  **********************************/
 
 /*
- * A failed store marks the folio dirty before writeback ends: whoever waits for
- * writeback must not mistake it for clean. PG_reclaim would make
- * folio_end_writeback() rotate it to where reclaim looks first.
+ * A failed store marks the folio dirty before writeback ends, as
+ * __end_swap_bio_write() does: whoever waits for writeback must not mistake it
+ * for clean.
  */
 static unsigned long scq_end_writeback(struct list_head *folios, bool failed)
 {
@@ -366,11 +370,10 @@ void scq_plug(struct scq *scq, struct list_head *folios)
 		scq_cut(plug, &batch->folios, batch_pages);
 		queue_work(scq->wq, &batch->work);
 	}
-	/* Without effect if it is pending already. */
-	if (plug->nr_pages)
-		queue_delayed_work(scq->wq, &plug->work,
-				   plug->nr_pages < batch_pages ?
-				   scq->push_delay : 0);
+	if (plug->nr_pages >= batch_pages)	/* the pool was empty */
+		mod_delayed_work(scq->wq, &plug->work, 0);
+	else if (plug->nr_pages)	/* without effect if pending already */
+		queue_delayed_work(scq->wq, &plug->work, scq->push_delay);
 	spin_unlock(&plug->lock);
 }
 
@@ -571,6 +574,9 @@ DEFINE_STATIC_KEY_FALSE(swap_compress_enabled);
 
 static struct scq swap_scq;
 
+/* Pages that kswapd was credited for and that were not freed, per node */
+static atomic_long_t swap_compress_debit[MAX_NUMNODES];
+
 /*
  * zram stores a page of one repeated word as that word: there is nothing to
  * hand over. The last word is compared first, since most pages that are not
@@ -630,25 +636,31 @@ bool __swap_compress_queue(struct folio *folio)
 	return true;
 }
 
+static void swap_compress_mod_isolated(struct pglist_data *pgdat, long nr_pages)
+{
+	mod_node_page_state(pgdat, NR_ISOLATED_ANON, nr_pages);
+	/* Somebody may wait for there to be fewer, see too_many_isolated(). */
+	if (nr_pages < 0)
+		wake_throttle_isolated(pgdat);
+}
+
 /* Folios of a list mostly come from one node: account them a run at a time. */
-static void swap_compress_mod_isolated(struct list_head *folios, int sign)
+static void swap_compress_account_isolated(struct list_head *folios, int sign)
 {
 	struct pglist_data *pgdat = NULL;
 	struct folio *folio;
 	long nr_pages = 0;
 
 	list_for_each_entry(folio, folios, lru) {
-		if (folio_pgdat(folio) != pgdat) {
-			if (pgdat)
-				mod_node_page_state(pgdat, NR_ISOLATED_ANON,
-						    sign * nr_pages);
-			pgdat = folio_pgdat(folio);
+		if (pgdat && folio_pgdat(folio) != pgdat) {
+			swap_compress_mod_isolated(pgdat, nr_pages);
 			nr_pages = 0;
 		}
-		nr_pages += folio_nr_pages(folio);
+		pgdat = folio_pgdat(folio);
+		nr_pages += sign * folio_nr_pages(folio);
 	}
 	if (pgdat)
-		mod_node_page_state(pgdat, NR_ISOLATED_ANON, sign * nr_pages);
+		swap_compress_mod_isolated(pgdat, nr_pages);
 }
 
 /**
@@ -662,7 +674,7 @@ static void swap_compress_mod_isolated(struct list_head *folios, int sign)
  */
 void __swap_compress_plug(struct list_head *folios)
 {
-	swap_compress_mod_isolated(folios, 1);
+	swap_compress_account_isolated(folios, 1);
 	scq_plug(&swap_scq, folios);
 }
 
@@ -676,14 +688,38 @@ void __swap_compress_push(void)
 	scq_push(&swap_scq);
 }
 
+/**
+ * swap_compress_credit() - what kswapd may count as reclaimed
+ * @nid: its node
+ * @nr_pages: pages just handed over
+ *
+ * Context: any.
+ * Return: @nr_pages less what an earlier credit of that node was too much.
+ */
+unsigned long swap_compress_credit(int nid, unsigned long nr_pages)
+{
+	atomic_long_t *debit = &swap_compress_debit[nid];
+	long old = atomic_long_read(debit), take;
+
+	do {
+		take = min_t(long, old, nr_pages);
+		if (!take)
+			break;
+	} while (!atomic_long_try_cmpxchg(debit, &old, old - take));
+	return nr_pages - take;
+}
+
 static void swap_compress_store(struct list_head *folios,
 				struct list_head *failed)
 {
 	struct folio *folio, *next;
 
 	list_for_each_entry_safe(folio, next, folios, lru) {
-		int err = swap_store_folio(folio);
+		int err = -EHWPOISON;
 
+		/* Poisoned while it waited: a refault has to find it in the cache. */
+		if (likely(!folio_test_hwpoison(folio)))
+			err = swap_store_folio(folio);
 		if (err) {
 			pr_alert_ratelimited("Write-error %d on swap entry %lx\n",
 					     err, folio->swap.val);
@@ -696,8 +732,8 @@ static void swap_compress_store(struct list_head *folios,
 /*
  * As the end of shrink_folio_list() does it. Trylock only: whoever holds the
  * lock may be waiting for the writeback of another folio of this batch, and has
- * a use for this one. A refault, fork or whoever else found the folio in the
- * swap cache holds a reference and makes reclaim_swapcache_folio() fail.
+ * a use for this one. Whoever found the folio in the swap cache holds a
+ * reference, a fault by mapping it, and makes reclaim_swapcache_folio() fail.
  */
 static bool swap_compress_reclaim(struct folio *folio)
 {
@@ -713,6 +749,21 @@ static bool swap_compress_reclaim(struct folio *folio)
 	return reclaimed;
 }
 
+/*
+ * What cannot be freed goes back to the LRU, but not to where reclaim looks
+ * first: it is in use again, or could not be stored and would fail again at
+ * once (see "rejected folios" in evict_folios()). It is also taken off the
+ * credit that its node's kswapd had for it.
+ */
+static void swap_compress_put_back(struct folio *folio)
+{
+	atomic_long_add(folio_nr_pages(folio),
+			&swap_compress_debit[folio_nid(folio)]);
+	if (folio_mapped(folio) || (lru_gen_enabled() && folio_test_dirty(folio)))
+		folio_set_active(folio);
+	folio_putback_lru(folio);
+}
+
 static void swap_compress_free(struct folio_batch *fbatch)
 {
 	mem_cgroup_uncharge_folios(fbatch);
@@ -724,8 +775,9 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 	struct folio *folio, *next;
 	unsigned long nr_freed = 0;
 	struct folio_batch fbatch;
+	bool put_back = false;
 
-	swap_compress_mod_isolated(folios, -1);
+	swap_compress_account_isolated(folios, -1);
 
 	folio_batch_init(&fbatch);
 	list_for_each_entry_safe(folio, next, folios, lru) {
@@ -733,10 +785,8 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 
 		list_del(&folio->lru);
 		if (!swap_compress_reclaim(folio)) {
-			/* In use again: do not offer it to reclaim at once. */
-			if (folio_mapped(folio))
-				folio_set_active(folio);
-			folio_putback_lru(folio);
+			swap_compress_put_back(folio);
+			put_back = true;
 			continue;
 		}
 
@@ -747,6 +797,9 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 	}
 	if (folio_batch_count(&fbatch))
 		swap_compress_free(&fbatch);
+	/* Its reference would keep their next user from owning them. */
+	if (put_back)
+		lru_add_drain();
 
 	count_vm_events(PGSTEAL_KSWAPD, nr_freed);
 	count_vm_events(PGSTEAL_ANON, nr_freed);
@@ -927,9 +980,9 @@ static int __init swap_compress_sysfs_init(void)
 /*
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
  * reclaim waits for it: the rescuer alone can finish every batch. Half of the
- * CPUs, rounded up, by default: kswapd's own share of the work is the smaller
- * one, and those who need the memory want CPUs too. cmwq starts workers one at a
- * time as long as batches wait, so light pressure wakes just one.
+ * CPUs, rounded up, by default: kswapd stores too when the workers cannot keep
+ * up, and those who need the memory want CPUs as well. A batch wakes at most one
+ * worker.
  */
 static int __init swap_compress_init(void)
 {

@@ -17,8 +17,11 @@
 
 struct folio;
 
-/* Upper end of the batch_pages knob: one PMD of 4 KiB pages */
-#define SCQ_MAX_BATCH_PAGES	512U
+/*
+ * Upper end of the batch_pages knob. A batch is stored before any of it is freed,
+ * so this times the number of workers is what they may take from the reserves.
+ */
+#define SCQ_MAX_BATCH_PAGES	128U
 
 /*
  * What happened to the pages kswapd offered, in pages (SCQ_BATCHES: in
