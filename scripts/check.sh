@@ -89,7 +89,6 @@ checkpatch() {	# TREE ARGUMENT...
 
 stage_checkpatch_patches() {	# BASE
 	local tree patches=("$ROOT/bases/$1"/*.patch)
-	has perl
 	[[ -e ${patches[0]} ]] || { echo "no patches in bases/$1"; exit $SKIP; }
 	tree=$("$ROOT/scripts/tree.sh" "$1")
 	checkpatch "$tree" --strict --ignore "$(IFS=,; echo "${PATCH_ALLOWED[*]}")" "${patches[@]}"
@@ -98,7 +97,6 @@ stage_checkpatch_patches() {	# BASE
 # New kernel code: not even a check. Guest programs and documentation: no error, no warning.
 stage_checkpatch_files() {
 	local tree kernel other
-	has perl
 	tree=$("$ROOT/scripts/tree.sh" "$DEFAULT_BASE")
 	mapfile -t kernel < <(all_overlay_files | grep -E '^(mm|include|lib)/')
 	mapfile -t other < <(all_overlay_files | grep -vE '^(mm|include|lib)/')

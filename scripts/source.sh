@@ -73,8 +73,8 @@ debian_uri() {
 	# shellcheck disable=SC1091 # describes the machine, not part of the repository
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	# shellcheck disable=SC2016 # $(...) is apt's own syntax
-	apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-		awk -v codename="$codename" '$1 == codename && $2 == "main" && uri == "" { uri = $3 }
+	apt-get indextargets --format '$(RELEASE)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk -F'|' -v codename="$codename" '($1 == codename || $2 == codename) && $3 == "main" && uri == "" { uri = $4 }
 			END { print uri; exit uri == "" }'
 }
 
