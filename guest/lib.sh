@@ -55,6 +55,7 @@ setup_mode() {
 describe() {
 	echo "kernel $(uname -r)"
 	echo "arch $(uname -m)"
+	echo "cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 	echo "cpus $(grep -c ^processor /proc/cpuinfo)"
 	echo "lru_gen $(cat /sys/kernel/mm/lru_gen/enabled 2>/dev/null || echo none)"
 }

@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# demo.sh: measures the feature: boots a guest for each of ROUNDS x {drain, burst} x {off, on}, and prints one table.
+
+. "$(dirname "$0")/common.sh"
+
+BASE=${BASE:-6.18}
+COMP=${COMP:-lz4}
+ROUNDS=${ROUNDS:-3}
+export CPUS=${CPUS:-2} MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
+# Seconds; a round takes less than 10, on a busy machine some times as long.
+GUEST_TIMEOUT=180
+# Percent of the machine's CPUs that others may use before the figures mean little.
+QUIET_ENOUGH=15
+
+# What the machine's CPUs, and what the children of this script, have worked, in ticks.
+busy_ticks() {
+	awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 }' /proc/stat
+}
+own_ticks() {
+	awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$$/stat"
+}
+
+describe_host() {	# OTHERS-PERCENT
+	echo "host.cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+	echo "host.cpus $(nproc)"
+	echo "host.others_percent $1"
+	echo "guest.mem $MEM"
+}
+
+run_guest() {	# ROUND SCENARIO MODE
+	local name=$results/$2-$3-$1 busy own start=$EPOCHREALTIME
+	busy=$(busy_ticks) own=$(own_ticks)
+	if ! "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.txt" --console "$name.console" \
+		--timeout "$GUEST_TIMEOUT" \
+		--append "sc.job=demo sc.scenario=$2 sc.mode=$3 sc.comp=$COMP"; then
+		die "round $1 of $2, $3, failed. The end of its result, $name.txt:
+$(tail -n 4 "$name.txt")"
+	fi
+	describe_host "$(awk -v busy=$(($(busy_ticks) - busy)) -v own=$(($(own_ticks) - own)) -v cpus="$(nproc)" \
+		-v seconds="$(awk "BEGIN { print $EPOCHREALTIME - $start }")" -v hz="$(getconf CLK_TCK)" \
+		'BEGIN { others = 100 * (busy - own) / (seconds * hz * cpus); print int(others > 0 ? others : 0) }')" >>"$name.txt"
+	files+=("$name.txt")
+}
+
+value() {	# KEY FILE
+	awk -v key="$1" '$1 == key { print $2 }' "$2"
+}
+
+check_base "$BASE"
+check_one_of COMP "$COMP" lz4 zstd lzo-rle
+check_number ROUNDS "$ROUNDS" 1 100
+check_number CPUS "$CPUS" 1 16
+check_number MEM "$MEM" 128 65536
+check_one_of ACCEL "$ACCEL" tcg kvm
+
+start=$EPOCHSECONDS
+"$ROOT/scripts/setup.sh" source patch build guest
+# Also keeps the builds of others off the machine while it is measured.
+lock_cache
+kernel=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu)
+initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
+results=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE-$COMP
+mkdir -p "$results" || die "cannot make the folder $results"
+files=()
+
+guests=$((ROUNDS * 4)) guest=0 busiest=0
+note "measuring: $guests guests, each freshly booted; raw results: $results"
+for ((round = 1; round <= ROUNDS; round++)); do
+	# The order alternates, so that a machine that warms up favours neither.
+	modes=(off on)
+	((round % 2)) || modes=(on off)
+	for scenario in drain burst; do
+		for mode in "${modes[@]}"; do
+			guest=$((guest + 1))
+			run_guest "$round" "$scenario" "$mode"
+			file=${files[-1]}
+			note "$(printf '  %2d/%d  round %d  %-5s  %-3s  %6.0f pages/s, %3d s so far' "$guest" "$guests" "$round" \
+				"$scenario" "$mode" "$(value "$scenario.freed_per_second" "$file")" $((EPOCHSECONDS - start)))"
+			others=$(value host.others_percent "$file")
+			((others <= busiest)) || busiest=$others
+		done
+	done
+done
+((busiest <= QUIET_ENOUGH)) ||
+	note "note: other work used up to $busiest% of this machine's CPUs meanwhile: run it again when the machine is quiet"
+echo
+"$ROOT/scripts/report.py" "${files[@]}"
