@@ -10,7 +10,8 @@ CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/swap_compress
 
 # The root Makefile exports its variables and flags; the kernel's makefiles must not take them for their own.
 # (KDIR, LLVM, JOBS, CPUS, MEM and ACCEL mean nothing to them, or are given again.)
-unset MAKEFLAGS MFLAGS MAKELEVEL ARCH CONFIG BASE OUT
+unset MAKEFLAGS MFLAGS MAKELEVEL
+export -n BASE ARCH CONFIG OUT
 
 # An exported but empty variable is "not given", as with make's own command line.
 TMP=
