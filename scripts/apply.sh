@@ -26,8 +26,7 @@ undo() {
 		if [[ -e $TMP/undo/$file ]]; then
 			cmp -s "$TMP/undo/$file" "$tree/$file" || cp -a --remove-destination "$TMP/undo/$file" "$tree/$file"
 		else
-			rm -f "$tree/$file"
-			(cd "$tree" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$file")" 2>/dev/null) || true
+			remove_file "$tree" "$file"
 		fi
 	done < <(touched_files "$base")
 }

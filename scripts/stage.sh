@@ -95,10 +95,15 @@ stage() {	# BASE TREE STAGE WHAT-TREE
 	done < <(series_lines)
 }
 
+# Removes a file and the folders that it leaves empty.
+remove_file() {	# TREE FILE
+	rm -f "$1/$2" && (cd "$1" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null) || true
+}
+
 # Replaces one file of a tree by the staged one, or removes it. Never writes into the old file: it may be a hard link.
 install_file() {	# STAGE TREE FILE
 	if [[ ! -e $1/$3 ]]; then
-		rm -f "$2/$3"
+		remove_file "$2" "$3"
 	elif ! cmp -s "$1/$3" "$2/$3"; then
 		mkdir -p "$(dirname "$2/$3")" &&
 			cp --preserve=mode "$1/$3" "$2/$3.sc-new" &&
