@@ -97,7 +97,8 @@ stage() {	# BASE TREE STAGE WHAT-TREE
 
 # Removes a file and the folders that it leaves empty.
 remove_file() {	# TREE FILE
-	rm -f "$1/$2" && (cd "$1" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null) || true
+	rm -f "$1/$2" || return
+	(cd "$1" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null) || true
 }
 
 # Replaces one file of a tree by the staged one, or removes it. Never writes into the old file: it may be a hard link.
