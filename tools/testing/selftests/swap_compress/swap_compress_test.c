@@ -28,8 +28,8 @@
 #define AREA_MIB	48UL
 #define AREA_PAGES	(AREA_MIB * PAGES_PER_MIB)
 #define SPARE_MIB	10UL		/* free beside a filled area */
-#define LOW_MIB		3UL		/* what wakes kswapd, over free now */
-#define STEP_MIB	6UL		/* from there to where it sleeps */
+#define LOW_MIB		3L		/* what wakes kswapd, over free now */
+#define STEP_MIB	6L		/* from there to where it sleeps */
 #define LOADERS		2
 #define SETTLE_MS	60000
 
@@ -138,21 +138,23 @@ static void revive_kswapd(void)
 }
 
 /*
- * Wakes kswapd and lets it go on until it has freed LOW_MIB + STEP_MIB more
- * than is free now. Whoever allocates later keeps it at work.
+ * Wakes kswapd and lets it go on until about LOW_MIB + STEP_MIB more are free
+ * than now. Whoever allocates later keeps it at work.
  */
 static void reclaim_start(void)
 {
 	unsigned long total = meminfo_kib("MemTotal");
-	unsigned long free;
+	long min;
 
 	revive_kswapd();
-	free = meminfo_kib("MemFree");
-	/* min, low = min + step, high = low + step */
-	sys_write_long(VM "min_free_kbytes",
-		       free + (LOW_MIB - STEP_MIB) * 1024);
-	sys_write_long(VM "watermark_scale_factor",
-		       STEP_MIB * 1024 * 10000 / total + 1);
+	/* Free is also what the lists of CPUs may give back any time. */
+	min = meminfo_kib("MemFree") + zoneinfo_sum("count:") * 4;
+	/* low = min + step, high = low + step */
+	min += (LOW_MIB - STEP_MIB) * 1024;
+	if (sys_write_long(VM "min_free_kbytes", min < 1024 ? 1024 : min) ||
+	    sys_write_long(VM "watermark_scale_factor",
+			   STEP_MIB * 1024 * 10000 / total + 1))
+		errx(1, "cannot set the watermarks");
 	kswapd_wake();
 }
 
@@ -471,22 +473,27 @@ TEST_F_TIMEOUT(swap_compress, same_filled_pages_are_not_queued, TIMEOUT)
 /* The same pages that kswapd is taking are used, in the same order. */
 TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 {
-	unsigned long page, round;
+	unsigned long page, i;
 	struct area area;
 
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
 	reclaim_start();
-	for (round = 0; round < 100; round++) {
-		if (stat_get("queued") > self->queued + 1000)
-			break;
-		for (page = 0; page < area.pages; page++) {
-			EXPECT_FALSE(page_wrong(&area, page));
-			if ((page + round) % 3)
-				continue;
+	for (i = 0; i < 10 * area.pages; i++) {
+		page = i % area.pages;
+		EXPECT_FALSE(page_wrong(&area, page));
+		if (i % 4 == 0) {
 			area.gen[page]++;
 			page_fill(&area, page);
 		}
+		/* kswapd is to have a CPU, and reason to go on. */
+		if (i % 16 == 0)
+			sleep_ms(1);
+		if (i % 512)
+			continue;
+		if (stat_get("queued") > self->queued + 2000)
+			break;
+		kswapd_wake();
 	}
 	EXPECT_QUEUED(1000);
 	EXPECT_EQ(0, area_verify(&area));
@@ -736,26 +743,30 @@ static void take_memory(void)
 	void *memory;
 
 	/*
-	 * Each CPU hides up to an eighth of memory in a list of free pages. They
-	 * come out in a while: what is taken then is small.
+	 * Each CPU hides up to an eighth of memory in a list of free pages, from
+	 * which it comes back in the middle of a test. Shorten the lists, and
+	 * wait until that has had effect.
 	 */
 	sys_write_long(VM "percpu_pagelist_high_fraction", 1000);
-	for (round = 0; round < 3; round++) {
-		free = meminfo_kib("MemFree");
-		if (!round && free <= keep)
-			ksft_exit_fail_msg("too little memory: %lu KiB are free, %lu are needed\n",
-					   free, keep);
-		if (free <= keep)
+	for (round = 0; round < 100; round++) {
+		if (zoneinfo_sum("count:") < 4 * PAGES_PER_MIB)
 			break;
-		bytes = (free - keep) * 1024;
-		memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (memory == MAP_FAILED || mlock(memory, bytes))
-			ksft_exit_fail_perror("locking memory");
-		/* The tests are children: they need not carry its page tables. */
-		madvise(memory, bytes, MADV_DONTFORK);
-		sleep_ms(1000);
+		sleep_ms(100);
 	}
+
+	free = meminfo_kib("MemFree");
+	if (free <= keep)
+		ksft_exit_fail_msg("too little memory: %lu KiB are free, %lu are needed\n",
+				   free, keep);
+	bytes = (free - keep) * 1024;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED || mlock(memory, bytes))
+		ksft_exit_fail_perror("locking memory");
+	/* The tests are children: they need not carry its page tables. */
+	madvise(memory, bytes, MADV_DONTFORK);
+	ksft_print_msg("left %lu of %lu KiB, %lu pages are in lists of CPUs\n",
+		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
 }
 
 int main(int argc, char **argv)
