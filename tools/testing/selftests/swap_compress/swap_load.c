@@ -10,7 +10,7 @@
  *   drain        raises the watermarks while the workload sleeps, so that kswapd
  *                reclaims alone, and measures that
  *   burst[=MiB]  fills more memory flat out, measuring each 64 KiB; without an
- *                amount two fifths of the memory
+ *                amount two fifths of the memory, 160 MiB at most
  *   corrupt      damages one byte: a following verify must report it
  *   verify       compares every byte of fill and burst, gives the memory back
  *
@@ -32,6 +32,7 @@
 #define COLD_MS		300
 #define SETTLE_MS	30000
 #define MIN_FILL_MIB	32UL
+#define MAX_BURST_MIB	160UL
 #define MAX_AREAS	8
 
 /* Memory filled by one phase; its first page has number @index. */
@@ -201,10 +202,16 @@ static void print_zram(void)
 	printf("zram.same_filled_pages %lu\n", same);
 }
 
+static unsigned long default_burst_mib(void)
+{
+	unsigned long share = meminfo_kib("MemTotal") / 1024 * 2 / 5;
+
+	return share < MAX_BURST_MIB ? share : MAX_BURST_MIB;
+}
+
 static void do_burst(void)
 {
-	unsigned long steps = (mib ?: meminfo_kib("MemTotal") / 1024 * 2 / 5) *
-			      STEPS_PER_MIB;
+	unsigned long steps = (mib ?: default_burst_mib()) * STEPS_PER_MIB;
 	struct area *area = area_add(steps * STEP_PAGES);
 	struct reading from, at_end, settled;
 	unsigned long start, before, i;
