@@ -818,13 +818,13 @@ static const struct scq_ops swap_scq_ops = {
 static bool swap_compress_on __initdata =
 	IS_ENABLED(CONFIG_SWAP_COMPRESS_WQ_DEFAULT_ON);
 
+/* A value that is neither on nor off is reported as a malformed option. */
 static int __init swap_compress_setup(char *str)
 {
-	if (kstrtobool(str, &swap_compress_on))
-		pr_warn("boot parameter \"%s\": expected on or off\n", str);
-	return 1;
+	return kstrtobool(str, &swap_compress_on);
 }
-__setup("swap_compress=", swap_compress_setup);
+
+early_param("swap_compress", swap_compress_setup);
 
 static void swap_compress_set_enabled(bool on)
 {
