@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""report.py [--markdown] FILE...: one table from the results of demo.sh.
+"""report.py [--markdown|--ratios] FILE...: one table from the results of demo.sh.
 
 Exit status 1: a byte was wrong, a result is incomplete, or "on" queued nothing.
 """
@@ -130,6 +130,16 @@ def print_markdown(lines):
             print("| --- | ---: | ---: | ---: |")
 
 
+def print_ratios(lines):
+    """For scripts/picture.sh: scenario, what, on/off."""
+    scenario = ""
+    for line in lines[1:]:
+        if len(line) == 1:
+            scenario = line[0].partition(":")[0]
+        elif line[3] != "-":
+            print(scenario, line[0].partition(",")[0], line[3], sep="\t")
+
+
 def conditions(runs):
     def all_of(key):
         return ", ".join(sorted({run[key] for run in runs if key in run})) or "?"
@@ -186,6 +196,7 @@ def verdict(runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--markdown", action="store_true", help="the table for a README")
+    parser.add_argument("--ratios", action="store_true", help="scenario, what, on/off: for a picture")
     parser.add_argument("files", nargs="+", metavar="FILE")
     arguments = parser.parse_args()
 
@@ -196,6 +207,9 @@ def main():
 
     runs = list(runs.values())
     lines = list(table(runs))
+    if arguments.ratios:
+        print_ratios(lines)
+        return
     if arguments.markdown:
         print_markdown(lines)
         print()
