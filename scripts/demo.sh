@@ -10,36 +10,33 @@ ROUNDS=${ROUNDS:-3}
 export CPUS=${CPUS:-2} MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
 # Seconds; a round takes less than 10, on a busy machine some times as long.
 GUEST_TIMEOUT=180
-# Percent of the machine's CPUs that others may use before the figures mean little.
-QUIET_ENOUGH=15
 
-# What the machine's CPUs, and what the children of this script, have worked, in ticks.
-busy_ticks() {
-	awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 }' /proc/stat
-}
-own_ticks() {
+# Ticks of this machine's CPUs: all, those they worked, those they worked for the children of this script.
+cpu_ticks() {
+	awk '$1 == "cpu" { worked = $2 + $3 + $4 + $7 + $8; printf "%d %d ", worked + $5 + $6, worked }' /proc/stat
 	awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$$/stat"
 }
 
-describe_host() {	# OTHERS-PERCENT
+describe_host() {	# ALL WORKED OWN, before the run
+	local all worked own others
+	read -r all worked own < <(cpu_ticks)
+	others=$((100 * (worked - $2 - own + $3) / (all - $1)))
 	echo "host.cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 	echo "host.cpus $(nproc)"
-	echo "host.others_percent $1"
+	echo "host.others_percent $((others > 0 ? others : 0))"
 	echo "guest.mem $MEM"
 }
 
 run_guest() {	# ROUND SCENARIO MODE
-	local name=$results/$2-$3-$1 busy own start=$EPOCHREALTIME
-	busy=$(busy_ticks) own=$(own_ticks)
+	local name=$results/$2-$3-$1 ticks
+	read -ra ticks < <(cpu_ticks)
 	if ! "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.txt" --console "$name.console" \
 		--timeout "$GUEST_TIMEOUT" \
 		--append "sc.job=demo sc.scenario=$2 sc.mode=$3 sc.comp=$COMP"; then
 		die "round $1 of $2, $3, failed. The end of its result, $name.txt:
 $(tail -n 4 "$name.txt")"
 	fi
-	describe_host "$(awk -v busy=$(($(busy_ticks) - busy)) -v own=$(($(own_ticks) - own)) -v cpus="$(nproc)" \
-		-v seconds="$(awk "BEGIN { print $EPOCHREALTIME - $start }")" -v hz="$(getconf CLK_TCK)" \
-		'BEGIN { others = 100 * (busy - own) / (seconds * hz * cpus); print int(others > 0 ? others : 0) }')" >>"$name.txt"
+	describe_host "${ticks[@]}" >>"$name.txt"
 	files+=("$name.txt")
 }
 
@@ -64,7 +61,7 @@ results=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE-$COMP
 mkdir -p "$results" || die "cannot make the folder $results"
 files=()
 
-guests=$((ROUNDS * 4)) guest=0 busiest=0
+guests=$((ROUNDS * 4)) guest=0
 note "measuring: $guests guests, each freshly booted; raw results: $results"
 for ((round = 1; round <= ROUNDS; round++)); do
 	# The order alternates, so that a machine that warms up favours neither.
@@ -77,12 +74,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
 			file=${files[-1]}
 			note "$(printf '  %2d/%d  round %d  %-5s  %-3s  %6.0f pages/s, %3d s so far' "$guest" "$guests" "$round" \
 				"$scenario" "$mode" "$(value "$scenario.freed_per_second" "$file")" $((EPOCHSECONDS - start)))"
-			others=$(value host.others_percent "$file")
-			((others <= busiest)) || busiest=$others
 		done
 	done
 done
-((busiest <= QUIET_ENOUGH)) ||
-	note "note: other work used up to $busiest% of this machine's CPUs meanwhile: run it again when the machine is quiet"
 echo
 "$ROOT/scripts/report.py" "${files[@]}"

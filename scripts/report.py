@@ -31,6 +31,8 @@ ROWS = {
         ("workers_cpu_seconds", "CPU seconds of workers", "{:.2f}"),
     ),
 }
+# Percent of the host's CPUs that others may use before the figures mean little.
+QUIET_ENOUGH = 15
 TITLES = {
     "drain": "drain: kswapd reclaims alone, {freed} pages",
     "burst": "burst: a task allocates {mib} MiB flat out",
@@ -140,6 +142,10 @@ def print_ratios(lines):
             print(scenario, line[0].partition(",")[0], line[3], sep="\t")
 
 
+def others_percent(runs):
+    return max(int(run.get("host.others_percent", 0)) for run in runs)
+
+
 def conditions(runs):
     def all_of(key):
         return ", ".join(sorted({run[key] for run in runs if key in run})) or "?"
@@ -151,8 +157,7 @@ def conditions(runs):
     stored, compressed = total("zram.stored_bytes"), total("zram.compressed_bytes")
     rounds = max(sum(1 for run in runs if (run["scenario"], run["mode"]) == pair)
                  for pair in {(run["scenario"], run["mode"]) for run in runs})
-    others = max(int(run.get("host.others_percent", 0)) for run in runs)
-    yield "host", f"{all_of('host.cpu')}, {all_of('host.cpus')} CPUs, at most {others}% used by others"
+    yield "host", f"{all_of('host.cpu')}, {all_of('host.cpus')} CPUs, at most {others_percent(runs)}% used by others"
     yield "guest", (f"Linux {all_of('kernel')}, {all_of('arch')}, {all_of('cpus')} CPUs, "
                     f"MEM={all_of('guest.mem')} MiB, {accelerator}, MGLRU {all_of('lru_gen')}")
     yield "swap", (f"zram, {all_of('zram.comp')}, {all_of('zram.disksize_mib')} MiB; "
@@ -179,7 +184,7 @@ def verdict(runs):
     drain = Figures(runs, "drain", "freed_per_second")
     if drain.both() and drain.ratio():
         parts.append(f"With the feature on, kswapd alone reclaims {drain.ratio():.2f} times as fast"
-                     + in_words(drain, ", SLOWER than without", "", ", no clear difference")
+                     + in_words(drain, " (SLOWER than without)", "", " (no clear difference)")
                      + f" and {statistics.median(Figures(runs, 'drain', 'written_per_freed').on):.2f}"
                      " pages are written for each page freed")
     if Figures(runs, "burst", "seconds").both():
@@ -190,7 +195,11 @@ def verdict(runs):
                 ("latency_max_us", "waits {} less at worst", "waits {} MORE at worst",
                  "waits about as long at worst")))
         parts.append(f"a burst of allocations {time}, {stalls} and {wait}")
-    return "; ".join(parts) + "; every byte came back right."
+    parts.append("every byte came back right")
+    if others_percent(runs) > QUIET_ENOUGH:
+        parts.append(f"but other work used up to {others_percent(runs)}% of this machine's CPUs meanwhile, "
+                     "which distorts all of this: measure again when it is quiet")
+    return "; ".join(parts) + "."
 
 
 def main():
