@@ -26,7 +26,8 @@
  * 3. A full plug, counted in pages, becomes a batch: one object of a fixed pool,
  *    one work item. A plug that does not fill is *pushed* before kswapd sleeps,
  *    by swapoff, and at the latest after a tick.
- * 4. A worker *stores* the folios of the batch in order, ends writeback, and
+ * 4. A worker *stores* the folios of the batch in order, or *cancels* those that
+ *    are in use again or that nobody can want any more, ends writeback, and
  *    *finishes* reclaim: what nobody took back is removed from the swap cache,
  *    uncharged and freed; the rest goes back to the LRU.
  *
@@ -47,6 +48,7 @@
 #include <linux/jump_label.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
+#include <linux/ktime.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -54,12 +56,16 @@
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 #include <linux/swap.h>
 #include <linux/sysfs.h>
 #include <linux/vmstat.h>
 #include "internal.h"
 #include "swap.h"
 #include "swap_compress_wq.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/swap_compress.h>
 
 /*
  * Enough work for a worker to be worth a wake-up (tens to hundreds of
@@ -93,9 +99,10 @@ struct scq_stats {
 
 /**
  * struct scq_plug - folios of one CPU that do not make a batch yet
- * @lock:	protects @folios and @nr_pages; a push comes from other CPUs
+ * @lock:	protects @folios, @nr_pages, @since; a push comes from other CPUs
  * @folios:	in the order of hand-over, linked by folio->lru
  * @nr_pages:	their size
+ * @since:	when the first of them came, ktime_get_ns()
  * @work:	takes what the plug holds; runs at push or after push_delay
  * @scq:	set once
  * @cpu:	set once
@@ -104,6 +111,7 @@ struct scq_plug {
 	spinlock_t lock;		/* see above */
 	struct list_head folios;
 	unsigned int nr_pages;
+	u64 since;
 	struct delayed_work work;
 	struct scq *scq;
 	int cpu;
@@ -113,12 +121,16 @@ struct scq_plug {
  * struct scq_batch - one work item's worth of folios
  * @work:	the work item
  * @folios:	owned by whoever owns the batch: the pool (empty) or its worker
+ * @nr_pages:	their size
+ * @since:	when the batch was full, ktime_get_ns()
  * @pool:	link in scq->pool
  * @scq:	set once
  */
 struct scq_batch {
 	struct work_struct work;
 	struct list_head folios;
+	unsigned int nr_pages;
+	u64 since;
 	struct list_head pool;
 	struct scq *scq;
 };
@@ -126,6 +138,27 @@ struct scq_batch {
 /*********************************
  * engine: counters
  **********************************/
+
+static const char * const scq_stat_names[] = {
+	[SCQ_QUEUED]		= "queued",
+	[SCQ_BATCHES]		= "batches",
+	[SCQ_STORED]		= "stored",
+	[SCQ_FAILED]		= "failed",
+	[SCQ_CANCELLED_REFAULT] = "cancelled_refault",
+	[SCQ_CANCELLED_FREED]	= "cancelled_freed",
+	[SCQ_FREED]		= "freed",
+	[SCQ_PUT_BACK]		= "put_back",
+	[SCQ_INLINE_NOT_KSWAPD] = "inline_not_kswapd",
+	[SCQ_INLINE_UNSUITED]	= "inline_unsuited",
+	[SCQ_INLINE_DEVICE]	= "inline_device",
+	[SCQ_INLINE_UNIPROCESSOR] = "inline_uniprocessor",
+	[SCQ_INLINE_SAME_FILLED] = "inline_same_filled",
+	[SCQ_INLINE_STOPPED]	= "inline_stopped",
+	[SCQ_INLINE_INFLIGHT]	= "inline_inflight",
+	[SCQ_INLINE_POOL]	= "inline_pool",
+};
+
+static_assert(ARRAY_SIZE(scq_stat_names) == NR_SCQ_STATS);
 
 /**
  * scq_count() - add to a counter
@@ -164,9 +197,9 @@ unsigned long scq_read_stat(struct scq *scq, enum scq_stat item)
 
 static void scq_release(struct scq *scq, unsigned long nr_pages)
 {
-	if (!atomic_long_sub_return(nr_pages, &scq->inflight_pages) &&
-	    wq_has_sleeper(&scq->drained))
-		wake_up_all(&scq->drained);
+	atomic_long_sub(nr_pages, &scq->inflight_pages);
+	if (wq_has_sleeper(&scq->progress))
+		wake_up_all(&scq->progress);
 }
 
 /**
@@ -234,31 +267,31 @@ static void scq_put_batch(struct scq *scq, struct scq_batch *batch)
  **********************************/
 
 /*
- * A failed store marks the folio dirty before writeback ends, as
- * __end_swap_bio_write() does: whoever waits for writeback must not mistake it
- * for clean.
+ * What was not stored becomes dirty before writeback ends, as in
+ * __end_swap_bio_write(): whoever waits for writeback must not mistake it for
+ * clean.
  */
-static unsigned long scq_end_writeback(struct list_head *folios, bool failed)
+static void scq_end_writeback(struct list_head *folios, bool redirty)
 {
-	unsigned long nr_pages = 0;
 	struct folio *folio;
 
 	list_for_each_entry(folio, folios, lru) {
-		nr_pages += folio_nr_pages(folio);
-		if (failed) {
+		if (redirty) {
 			folio_mark_dirty(folio);
 			folio_clear_reclaim(folio);
 		}
 		folio_end_writeback(folio);
 	}
-	return nr_pages;
 }
 
-static void scq_run(struct scq *scq, struct list_head *folios)
+static void scq_run(struct scq *scq, struct list_head *folios,
+		    unsigned int nr_pages, u64 since)
 {
-	unsigned long nr_stored, nr_failed, nr_freed;
 	unsigned int noreclaim;
-	LIST_HEAD(failed);
+	unsigned long nr_freed;
+	LIST_HEAD(redirty);
+
+	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
 
 	/*
 	 * We are reclaim: allocations on the way to the device may use the
@@ -266,34 +299,36 @@ static void scq_run(struct scq *scq, struct list_head *folios)
 	 */
 	noreclaim = memalloc_noreclaim_save();
 
-	scq->ops->store(folios, &failed);
-	nr_stored = scq_end_writeback(folios, false);
-	nr_failed = scq_end_writeback(&failed, true);
+	scq->ops->store(scq, folios, &redirty);
+	scq_end_writeback(folios, false);
+	scq_end_writeback(&redirty, true);
 
-	list_splice_tail(&failed, folios);
+	list_splice_tail(&redirty, folios);
 	nr_freed = scq->ops->finish(folios);
 
 	memalloc_noreclaim_restore(noreclaim);
 
+	trace_swap_compress_batch_end(nr_pages, nr_freed);
 	scq_count(scq, SCQ_BATCHES, 1);
-	scq_count(scq, SCQ_STORED, nr_stored);
-	scq_count(scq, SCQ_FAILED, nr_failed);
 	scq_count(scq, SCQ_FREED, nr_freed);
-	scq_count(scq, SCQ_PUT_BACK, nr_stored + nr_failed - nr_freed);
-	scq_release(scq, nr_stored + nr_failed);
+	scq_count(scq, SCQ_PUT_BACK, nr_pages - nr_freed);
+	scq_release(scq, nr_pages);
 }
 
 static void scq_batch_work(struct work_struct *work)
 {
 	struct scq_batch *batch = container_of(work, struct scq_batch, work);
 
-	scq_run(batch->scq, &batch->folios);
+	scq_run(batch->scq, &batch->folios, batch->nr_pages, batch->since);
 	scq_put_batch(batch->scq, batch);
 }
 
-/* Move up to @nr_pages, and at least one folio, from the head of the plug. */
-static void scq_cut(struct scq_plug *plug, struct list_head *folios,
-		    unsigned int nr_pages)
+/*
+ * Move up to @nr_pages, and at least one folio, from the head of the plug.
+ * Returns the pages moved.
+ */
+static unsigned int scq_cut(struct scq_plug *plug, struct list_head *folios,
+			    unsigned int nr_pages)
 {
 	struct folio *folio, *next;
 	unsigned int taken = 0;
@@ -309,6 +344,7 @@ static void scq_cut(struct scq_plug *plug, struct list_head *folios,
 	plug->nr_pages -= taken;
 	if (!plug->nr_pages)
 		cpumask_clear_cpu(plug->cpu, plug->scq->plugged);
+	return taken;
 }
 
 /*
@@ -323,15 +359,18 @@ static void scq_plug_work(struct work_struct *work)
 	struct scq *scq = plug->scq;
 
 	for (;;) {
+		unsigned int nr_pages;
 		LIST_HEAD(folios);
+		u64 since;
 
 		spin_lock(&plug->lock);
-		scq_cut(plug, &folios, READ_ONCE(scq->batch_pages));
+		since = plug->since;
+		nr_pages = scq_cut(plug, &folios, READ_ONCE(scq->batch_pages));
 		spin_unlock(&plug->lock);
 
-		if (list_empty(&folios))
+		if (!nr_pages)
 			break;
-		scq_run(scq, &folios);
+		scq_run(scq, &folios, nr_pages, since);
 	}
 }
 
@@ -353,12 +392,15 @@ void scq_plug(struct scq *scq, struct list_head *folios)
 	struct scq_plug *plug = raw_cpu_ptr(scq->plugs);
 	unsigned int batch_pages = READ_ONCE(scq->batch_pages);
 	struct folio *folio, *next;
+	const u64 now = ktime_get_ns();
 	struct scq_batch *batch;
 
 	spin_lock(&plug->lock);
 	list_for_each_entry_safe(folio, next, folios, lru) {
-		if (!plug->nr_pages)
+		if (!plug->nr_pages) {
 			cpumask_set_cpu(plug->cpu, scq->plugged);
+			plug->since = now;
+		}
 		list_move_tail(&folio->lru, &plug->folios);
 		plug->nr_pages += folio_nr_pages(folio);
 		if (plug->nr_pages < batch_pages)
@@ -367,7 +409,8 @@ void scq_plug(struct scq *scq, struct list_head *folios)
 		batch = scq_get_batch(scq);
 		if (!batch)
 			continue;
-		scq_cut(plug, &batch->folios, batch_pages);
+		batch->nr_pages = scq_cut(plug, &batch->folios, batch_pages);
+		batch->since = now;
 		queue_work(scq->wq, &batch->work);
 	}
 	if (plug->nr_pages >= batch_pages)	/* the pool was empty */
@@ -404,6 +447,27 @@ void scq_flush(struct scq *scq)
 {
 	scq_push(scq);
 	flush_workqueue(scq->wq);
+}
+
+/**
+ * scq_wait() - push, and wait for some of what is in flight to be freed
+ * @scq: queue
+ * @timeout: in jiffies; what is in flight may be with a pass that waits for us
+ *
+ * For a task that reclaimed nothing: memory may be on its way.
+ *
+ * Context: may sleep. Locks that a store needs may be held, hence the timeout.
+ * Return: true if something was freed.
+ */
+bool scq_wait(struct scq *scq, unsigned long timeout)
+{
+	unsigned long freed = scq_read_stat(scq, SCQ_FREED);
+
+	scq_push(scq);
+	wait_event_timeout(scq->progress,
+			   !atomic_long_read(&scq->inflight_pages) ||
+			   scq_read_stat(scq, SCQ_FREED) != freed, timeout);
+	return scq_read_stat(scq, SCQ_FREED) != freed;
 }
 
 /*********************************
@@ -448,7 +512,7 @@ int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages)
 }
 
 /**
- * scq_start() - accept folios
+ * scq_start() - undo one scq_stop(), or what scq_init() left
  * @scq: queue
  *
  * Context: may sleep.
@@ -457,15 +521,16 @@ void scq_start(struct scq *scq)
 {
 	guard(mutex)(&scq->knob_lock);
 
-	WRITE_ONCE(scq->stopped, false);
+	WRITE_ONCE(scq->stopped, scq->stopped - 1);
 }
 
 /**
  * scq_stop() - accept no more folios and wait until all are finished
  * @scq: queue
  *
- * Includes what is on the list of somebody's pass: it reaches a plug when the
- * pass ends, and the plug's own timer pushes it then.
+ * Nests: folios are accepted again after as many calls of scq_start(). Includes
+ * what is on the list of somebody's pass: it reaches a plug when the pass ends,
+ * and the plug's own timer pushes it then.
  *
  * Context: may sleep; not from a worker of the queue, no folio lock held.
  */
@@ -473,11 +538,11 @@ void scq_stop(struct scq *scq)
 {
 	guard(mutex)(&scq->knob_lock);
 
-	WRITE_ONCE(scq->stopped, true);
+	WRITE_ONCE(scq->stopped, scq->stopped + 1);
 	/* Pairs with the cmpxchg in scq_queue(). */
 	smp_mb();
 	scq_push(scq);
-	wait_event(scq->drained, !atomic_long_read(&scq->inflight_pages));
+	wait_event(scq->progress, !atomic_long_read(&scq->inflight_pages));
 }
 
 /**
@@ -502,12 +567,12 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 	scq->wq = wq;
 	scq->push_delay = 1;
 	scq->limit_pages = limit_pages;
-	scq->stopped = true;
+	scq->stopped = 1;
 	atomic_long_set(&scq->inflight_pages, 0);
 	INIT_LIST_HEAD(&scq->pool);
 	spin_lock_init(&scq->pool_lock);
 	mutex_init(&scq->knob_lock);
-	init_waitqueue_head(&scq->drained);
+	init_waitqueue_head(&scq->progress);
 
 	scq->plugs = alloc_percpu(struct scq_plug);
 	scq->stats = alloc_percpu(struct scq_stats);
@@ -628,6 +693,7 @@ bool __swap_compress_queue(struct folio *folio)
 	if (result == SCQ_QUEUED)
 		result = scq_queue(&swap_scq, folio_nr_pages(folio));
 	scq_count(&swap_scq, result, folio_nr_pages(folio));
+	trace_swap_compress_queue(folio, scq_stat_names[result]);
 	if (result != SCQ_QUEUED)
 		return false;
 
@@ -689,6 +755,45 @@ void __swap_compress_push(void)
 }
 
 /**
+ * __swap_compress_wait() - wait for memory that is on its way
+ *
+ * Context: may sleep. For direct reclaim that is about to give up.
+ * Return: true if workers freed something meanwhile.
+ */
+bool __swap_compress_wait(void)
+{
+	/* Long for a batch, short for somebody who waits for memory */
+	return scq_wait(&swap_scq, HZ / 10);
+}
+
+/*
+ * From here on until after resume nothing is accepted, so that nothing is in
+ * flight while the snapshot is taken: kswapd, which is frozen only later, writes
+ * its folios itself.
+ */
+static int swap_compress_pm(struct notifier_block *nb, unsigned long event,
+			    void *unused)
+{
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+	case PM_SUSPEND_PREPARE:
+		scq_stop(&swap_scq);
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+	case PM_POST_SUSPEND:
+		scq_start(&swap_scq);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block swap_compress_pm_nb = {
+	.notifier_call = swap_compress_pm,
+};
+
+/**
  * swap_compress_credit() - what kswapd may count as reclaimed
  * @nid: its node
  * @nr_pages: pages just handed over
@@ -709,22 +814,61 @@ unsigned long swap_compress_credit(int nid, unsigned long nr_pages)
 	return nr_pages - take;
 }
 
-static void swap_compress_store(struct list_head *folios,
-				struct list_head *failed)
+/*
+ * Is nobody left who could want the content: not mapped, and no page table has
+ * its swap entry? The lock keeps out a fault, which frees the entry before it
+ * maps the folio. KSM could map it again without a swap entry.
+ */
+static bool swap_compress_unused(struct folio *folio)
+{
+	bool unused;
+
+	/* A hint at first: most have a user, and the lock is not free. */
+	if (__swap_count(folio->swap) || folio_test_ksm(folio) ||
+	    !folio_trylock(folio))
+		return false;
+	unused = !folio_mapped(folio) && !__swap_count(folio->swap);
+	folio_unlock(folio);
+	return unused;
+}
+
+/*
+ * One folio of a batch. Whoever took it back while it waited would only have it
+ * compressed for nothing: it is dirty then, so that the slot is not believed to
+ * hold anything.
+ */
+static enum scq_stat swap_compress_store_one(struct folio *folio)
+{
+	int err;
+
+	if (folio_mapped(folio) || folio_test_dirty(folio))
+		return SCQ_CANCELLED_REFAULT;
+	if (swap_compress_unused(folio))
+		return SCQ_CANCELLED_FREED;
+	/* Poisoned while it waited: a fault has to find it in the cache. */
+	if (folio_test_hwpoison(folio))
+		return SCQ_FAILED;
+
+	err = swap_store_folio(folio);
+	if (!err)
+		return SCQ_STORED;
+	pr_alert_ratelimited("Write-error %d on swap entry %lx\n", err,
+			     folio->swap.val);
+	return SCQ_FAILED;
+}
+
+static void swap_compress_store(struct scq *scq, struct list_head *folios,
+				struct list_head *redirty)
 {
 	struct folio *folio, *next;
 
 	list_for_each_entry_safe(folio, next, folios, lru) {
-		int err = -EHWPOISON;
+		enum scq_stat result = swap_compress_store_one(folio);
 
-		/* Poisoned while it waited: a refault has to find it in the cache. */
-		if (likely(!folio_test_hwpoison(folio)))
-			err = swap_store_folio(folio);
-		if (err) {
-			pr_alert_ratelimited("Write-error %d on swap entry %lx\n",
-					     err, folio->swap.val);
-			list_move_tail(&folio->lru, failed);
-		}
+		scq_count(scq, result, folio_nr_pages(folio));
+		trace_swap_compress_store(folio, scq_stat_names[result]);
+		if (result == SCQ_FAILED || result == SCQ_CANCELLED_REFAULT)
+			list_move_tail(&folio->lru, redirty);
 		cond_resched();
 	}
 }
@@ -928,27 +1072,6 @@ static ssize_t scq_stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  scq_read_stat(&swap_scq, attr - scq_stat_attrs));
 }
 
-#define SCQ_STAT_ATTR(_name)	__ATTR(_name, 0444, scq_stat_show, NULL)
-
-static struct kobj_attribute scq_stat_attrs[] = {
-	[SCQ_QUEUED]		= SCQ_STAT_ATTR(queued),
-	[SCQ_BATCHES]		= SCQ_STAT_ATTR(batches),
-	[SCQ_STORED]		= SCQ_STAT_ATTR(stored),
-	[SCQ_FAILED]		= SCQ_STAT_ATTR(failed),
-	[SCQ_FREED]		= SCQ_STAT_ATTR(freed),
-	[SCQ_PUT_BACK]		= SCQ_STAT_ATTR(put_back),
-	[SCQ_INLINE_NOT_KSWAPD]	= SCQ_STAT_ATTR(inline_not_kswapd),
-	[SCQ_INLINE_UNSUITED]	= SCQ_STAT_ATTR(inline_unsuited),
-	[SCQ_INLINE_DEVICE]	= SCQ_STAT_ATTR(inline_device),
-	[SCQ_INLINE_UNIPROCESSOR] = SCQ_STAT_ATTR(inline_uniprocessor),
-	[SCQ_INLINE_SAME_FILLED] = SCQ_STAT_ATTR(inline_same_filled),
-	[SCQ_INLINE_STOPPED]	= SCQ_STAT_ATTR(inline_stopped),
-	[SCQ_INLINE_INFLIGHT]	= SCQ_STAT_ATTR(inline_inflight),
-	[SCQ_INLINE_POOL]	= SCQ_STAT_ATTR(inline_pool),
-};
-
-static_assert(ARRAY_SIZE(scq_stat_attrs) == NR_SCQ_STATS);
-
 static struct attribute *swap_compress_stats_attrs[NR_SCQ_STATS + 1];
 
 static const struct attribute_group swap_compress_stats_group = {
@@ -963,8 +1086,13 @@ static int __init swap_compress_sysfs_init(void)
 	int err;
 
 	for (i = 0; i < NR_SCQ_STATS; i++) {
-		sysfs_attr_init(&scq_stat_attrs[i].attr);
-		swap_compress_stats_attrs[i] = &scq_stat_attrs[i].attr;
+		struct kobj_attribute *attr = &scq_stat_attrs[i];
+
+		sysfs_attr_init(&attr->attr);
+		attr->attr.name = scq_stat_names[i];
+		attr->attr.mode = 0444;
+		attr->show = scq_stat_show;
+		swap_compress_stats_attrs[i] = &attr->attr;
 	}
 
 	kobj = kobject_create_and_add("swap_compress", mm_kobj);
@@ -1006,6 +1134,7 @@ static int __init swap_compress_init(void)
 	err = swap_compress_sysfs_init();
 	if (err)
 		goto destroy_scq;
+	register_pm_notifier(&swap_compress_pm_nb);
 	if (swap_compress_on)
 		swap_compress_set_enabled(true);
 	return 0;

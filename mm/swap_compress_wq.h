@@ -16,6 +16,7 @@
 #include <linux/workqueue.h>
 
 struct folio;
+struct scq;
 
 /*
  * Upper end of the batch_pages knob. A batch is stored before any of it is freed,
@@ -33,6 +34,8 @@ enum scq_stat {
 	SCQ_BATCHES,		/* batches the workers ran */
 	SCQ_STORED,		/* written by a worker */
 	SCQ_FAILED,		/* store failed, folio is dirty again */
+	SCQ_CANCELLED_REFAULT,	/* not stored: in use again, folio is dirty */
+	SCQ_CANCELLED_FREED,	/* not stored: nobody is left to want it */
 	SCQ_FREED,		/* freed by a worker */
 	SCQ_PUT_BACK,		/* back on the LRU: in use again, or failed */
 	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, MADV_PAGEOUT, ... */
@@ -48,9 +51,10 @@ enum scq_stat {
 
 /**
  * struct scq_ops - what a queue does with the folios of a batch
- * @store: Write the content of each folio. Moves those that could not be
- *	written from @folios to @failed; does not end writeback. Order of the
- *	list is the order in which the folios were handed over.
+ * @store: Write the content of each folio, in the order of the list, which is
+ *	the order in which they were handed over; does not end writeback. Moves
+ *	those whose content is not on the device, and is still wanted, from
+ *	@folios to @redirty. Counts what became of each.
  * @finish: Free what can be freed, give back the rest. Writeback has ended;
  *	those that failed are dirty. Empties the list and returns the number of
  *	pages freed.
@@ -58,11 +62,11 @@ enum scq_stat {
  * Both are called by a worker, may sleep, and must not wait for a folio lock.
  */
 struct scq_ops {
-	void (*store)(struct list_head *folios, struct list_head *failed);
+	void (*store)(struct scq *scq, struct list_head *folios,
+		      struct list_head *redirty);
 	unsigned long (*finish)(struct list_head *folios);
 };
 
-struct scq;
 struct scq_batch;
 struct scq_plug;
 struct scq_stats;
@@ -82,14 +86,14 @@ struct scq_stats;
  * @batches:	I: the pool's memory
  * @batch_pages: K: pages that make a batch
  * @max_inflight_pages: K: bound of @inflight_pages
- * @stopped:	K: nothing more is accepted
+ * @stopped:	K: reasons not to accept anything; see scq_stop()
  * @inflight_pages: A: pages accepted and not yet finished
  * @plugged:	A: CPUs whose plug may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
  * @pool_lock:	innermost but for the workqueue's own locks; nests in a plug's
  * @knob_lock:	serialises start, stop and knobs; sleeps
- * @drained:	woken when @inflight_pages drops to zero
+ * @progress:	woken when @inflight_pages drops
  */
 struct scq {
 	const struct scq_ops *ops;
@@ -102,7 +106,7 @@ struct scq {
 
 	unsigned int batch_pages;
 	unsigned long max_inflight_pages;
-	bool stopped;
+	unsigned int stopped;
 
 	atomic_long_t inflight_pages;
 	cpumask_var_t plugged;
@@ -112,7 +116,7 @@ struct scq {
 	spinlock_t pool_lock;		/* see above */
 
 	struct mutex knob_lock;		/* see above */
-	wait_queue_head_t drained;
+	wait_queue_head_t progress;
 };
 
 int scq_init(struct scq *scq, const struct scq_ops *ops,
@@ -127,6 +131,7 @@ enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages);
 void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);
 void scq_flush(struct scq *scq);
+bool scq_wait(struct scq *scq, unsigned long timeout);
 
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
 int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);

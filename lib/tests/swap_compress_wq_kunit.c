@@ -53,7 +53,8 @@ struct fixture {
 	struct workqueue_struct *wq;
 };
 
-static void test_store(struct list_head *folios, struct list_head *failed)
+static void test_store(struct scq *scq, struct list_head *folios,
+		       struct list_head *redirty)
 {
 	struct folio *folio, *next;
 	unsigned int nr_pages = 0;
@@ -71,8 +72,10 @@ static void test_store(struct list_head *folios, struct list_head *failed)
 		be.stored[be.nr_stored++] = folio->index;
 		if (!folio_test_writeback(folio) || folio_test_locked(folio))
 			item->bad = true;
+		scq_count(scq, item->fail ? SCQ_FAILED : SCQ_STORED,
+			  folio_nr_pages(folio));
 		if (item->fail)
-			list_move_tail(&folio->lru, failed);
+			list_move_tail(&folio->lru, redirty);
 	}
 	be.largest = max(be.largest, nr_pages);
 	spin_unlock(&be.lock);
@@ -706,6 +709,59 @@ static void stop_waits_for_a_pass_under_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, stopper->accepted);
 }
 
+static void stops_nest(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 1, 0);
+	scq_stop(&f->scq);
+	scq_stop(&f->scq);
+	scq_start(&f->scq);
+	expect_refused(test, 0, SCQ_INLINE_STOPPED);
+	scq_start(&f->scq);
+	submit(test, 0, 1);
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
+}
+
+static void wait_sees_progress(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 3, 0);
+	submit(test, 0, 3);
+	/* It pushes: nobody else would. */
+	KUNIT_EXPECT_TRUE(test, scq_wait(&f->scq, NEVER));
+	KUNIT_EXPECT_EQ(test, 3, nr_finished());
+}
+
+static void wait_is_bounded(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	/* Nothing to wait for: at once */
+	KUNIT_EXPECT_FALSE(test, scq_wait(&f->scq, NEVER));
+
+	make_items(test, 3, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 3);
+	KUNIT_EXPECT_FALSE(test, scq_wait(&f->scq, HZ / 50));
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+}
+
+static void wait_without_progress_fails(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 3, 0);
+	for (i = 0; i < 3; i++)
+		be.items[i].fail = true;
+	submit(test, 0, 3);
+	KUNIT_EXPECT_FALSE(test, scq_wait(&f->scq, NEVER));
+	expect_all_finished_once(test);
+}
+
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
 {
 	struct scq *scq = &((struct fixture *)test->priv)->scq;
@@ -794,6 +850,10 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(one_failure_spares_the_rest),
 	KUNIT_CASE(stop_drains),
 	KUNIT_CASE(stop_waits_for_a_pass_under_way),
+	KUNIT_CASE(stops_nest),
+	KUNIT_CASE(wait_sees_progress),
+	KUNIT_CASE(wait_is_bounded),
+	KUNIT_CASE(wait_without_progress_fails),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),
 	KUNIT_CASE(workers_do_not_reclaim),

@@ -188,7 +188,7 @@ static unsigned long reclaim(void)
  */
 static bool idle_sums_are_right(void)
 {
-	unsigned long queued, stored, failed, freed, put_back, last;
+	unsigned long queued, stored, failed, cancelled, freed, put_back, last;
 	unsigned int waited;
 	struct vmstat vm;
 
@@ -205,11 +205,13 @@ static bool idle_sums_are_right(void)
 	queued = stat_get("queued");
 	stored = stat_get("stored");
 	failed = stat_get("failed");
+	cancelled = stat_get("cancelled_refault") + stat_get("cancelled_freed");
 	freed = stat_get("freed");
 	put_back = stat_get("put_back");
-	ksft_print_msg("queued %lu stored %lu failed %lu freed %lu put_back %lu\n",
-		       queued, stored, failed, freed, put_back);
-	return queued == stored + failed && queued == freed + put_back;
+	ksft_print_msg("queued %lu stored %lu failed %lu cancelled %lu freed %lu put_back %lu\n",
+		       queued, stored, failed, cancelled, freed, put_back);
+	return queued == stored + failed + cancelled &&
+	       queued == freed + put_back;
 }
 
 /*
@@ -653,6 +655,39 @@ TEST_F_TIMEOUT(swap_compress, swapoff_under_load, TIMEOUT)
 	sleep_ms(1000);
 	EXPECT_QUEUED(500);
 	EXPECT_EQ(0, load_stop(&load));
+}
+
+/*
+ * Freezes tasks as suspend does, and thaws them after some seconds. From the
+ * preparation on nothing is queued, and afterwards it is again.
+ */
+TEST_F_TIMEOUT(swap_compress, freezer_under_load, TIMEOUT)
+{
+	unsigned long stopped = stat_get("inline_stopped");
+	struct load load;
+
+	if (sys_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
+	load_start(&load);
+	sleep_ms(1000);
+	EXPECT_QUEUED(100);
+	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
+	self->queued = stat_get("queued");
+	self->freed = stat_get("freed");
+	revive_kswapd();
+	sleep_ms(2000);
+	EXPECT_QUEUED(100);
+	EXPECT_EQ(0, load_stop(&load));
+	ksft_print_msg("refused meanwhile: %lu\n",
+		       stat_get("inline_stopped") - stopped);
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+
+	/* Off before, off afterwards */
+	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "0"));
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "freezer"));
+	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+	EXPECT_EQ(0, sys_long(SWAP_COMPRESS "enabled"));
 }
 
 /* With one CPU left there is nothing to gain: kswapd stores for itself. */
