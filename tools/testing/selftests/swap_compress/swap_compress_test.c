@@ -475,6 +475,7 @@ TEST_F_TIMEOUT(swap_compress, same_filled_pages_are_not_queued, TIMEOUT)
 /* The same pages that kswapd is taking are used, in the same order. */
 TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 {
+	unsigned long cancelled = stat_get("cancelled_refault");
 	unsigned long page, i;
 	struct area area;
 
@@ -498,6 +499,7 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 		kswapd_wake();
 	}
 	EXPECT_QUEUED(1000);
+	EXPECT_LT(cancelled, stat_get("cancelled_refault"));
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 }
@@ -558,6 +560,7 @@ static void fill_and_exit(void)
 
 TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 {
+	unsigned long cancelled = stat_get("cancelled_freed");
 	unsigned long swap_free = meminfo_kib("SwapFree");
 	unsigned int seen = 0;
 	unsigned int round;
@@ -576,6 +579,7 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	}
 	EXPECT_LT(0, seen);
 	EXPECT_QUEUED(256);
+	EXPECT_LT(cancelled, stat_get("cancelled_freed"));
 	EXPECT_TRUE(idle_sums_are_right());
 	/* No slot stays behind, but for a few that are cached for reuse. */
 	EXPECT_LE(swap_free, meminfo_kib("SwapFree") + 2048);
