@@ -44,6 +44,8 @@ Variable  Range                                            Default
   MEM     128 to 65536 MiB, of the guest                   400
   ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
   OUT     an empty or new folder                           out/series-BASE
+  COMP    lz4, zstd, lzo-rle (make demo)                   lz4
+  ROUNDS  1 to 100 (make demo)                             3
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef
