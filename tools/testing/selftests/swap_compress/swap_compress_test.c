@@ -651,11 +651,15 @@ TEST_F_TIMEOUT(swap_compress, reconfigured_under_load, TIMEOUT)
  */
 static int swapoff_with_room(void)
 {
-	int ret;
+	unsigned int tries = 20;
+	int ret, error;
 
 	reclaim_stop();
-	ret = swapoff(swap_device);
+	while ((ret = swapoff(swap_device)) && errno == ENOMEM && --tries)
+		sleep_ms(250);
+	error = errno;
 	reclaim_start();
+	errno = error;
 	return ret;
 }
 
