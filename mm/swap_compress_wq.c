@@ -42,8 +42,8 @@
 
 #define pr_fmt(fmt) "swap_compress: " fmt
 
+#include <linux/bio.h>
 #include <linux/cpumask.h>
-#include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/kobject.h>
@@ -60,6 +60,7 @@
 #include <linux/swap.h>
 #include <linux/sysfs.h>
 #include <linux/vmstat.h>
+#include <linux/zswap.h>
 #include "internal.h"
 #include "swap.h"
 #include "swap_compress_wq.h"
@@ -143,6 +144,8 @@ static const char * const scq_stat_names[] = {
 	[SCQ_QUEUED]		= "queued",
 	[SCQ_BATCHES]		= "batches",
 	[SCQ_STORED]		= "stored",
+	[SCQ_STORED_ZSWAP]	= "stored_zswap",
+	[SCQ_STORED_ZERO]	= "stored_zero",
 	[SCQ_FAILED]		= "failed",
 	[SCQ_CANCELLED_REFAULT] = "cancelled_refault",
 	[SCQ_CANCELLED_FREED]	= "cancelled_freed",
@@ -151,8 +154,8 @@ static const char * const scq_stat_names[] = {
 	[SCQ_INLINE_NOT_KSWAPD] = "inline_not_kswapd",
 	[SCQ_INLINE_UNSUITED]	= "inline_unsuited",
 	[SCQ_INLINE_DEVICE]	= "inline_device",
+	[SCQ_INLINE_ZSWAP]	= "inline_zswap",
 	[SCQ_INLINE_UNIPROCESSOR] = "inline_uniprocessor",
-	[SCQ_INLINE_SAME_FILLED] = "inline_same_filled",
 	[SCQ_INLINE_STOPPED]	= "inline_stopped",
 	[SCQ_INLINE_INFLIGHT]	= "inline_inflight",
 	[SCQ_INLINE_POOL]	= "inline_pool",
@@ -266,45 +269,80 @@ static void scq_put_batch(struct scq *scq, struct scq_batch *batch)
  * engine: workers
  **********************************/
 
+/**
+ * scq_settle() - say what became of a folio of a run, and count it
+ * @run: passed to the store
+ * @folio: of run->folios; moved to another list
+ * @result: SCQ_STORED and the like, SCQ_CANCELLED_FREED, or a reason why the
+ *	content is not stored: SCQ_FAILED or SCQ_CANCELLED_REFAULT
+ *
+ * Context: called by a store.
+ */
+void scq_settle(struct scq_run *run, struct folio *folio, enum scq_stat result)
+{
+	bool redirty = result == SCQ_FAILED || result == SCQ_CANCELLED_REFAULT;
+
+	scq_count(run->scq, result, folio_nr_pages(folio));
+	trace_swap_compress_store(folio, scq_stat_names[result]);
+	list_move_tail(&folio->lru, redirty ? &run->redirty : &run->clean);
+}
+
+static void scq_store(struct scq_run *run)
+{
+	struct folio *folio, *next;
+	unsigned int i;
+
+	for (i = 0; i < SCQ_MAX_STORES && run->scq->ops->stores[i]; i++)
+		run->scq->ops->stores[i](run);
+	list_for_each_entry_safe(folio, next, &run->folios, lru)
+		scq_settle(run, folio, SCQ_FAILED);
+}
+
 /*
  * What was not stored becomes dirty before writeback ends, as in
  * __end_swap_bio_write(): whoever waits for writeback must not mistake it for
  * clean.
  */
-static void scq_end_writeback(struct list_head *folios, bool redirty)
+static void scq_end_writeback(struct scq_run *run)
 {
 	struct folio *folio;
 
-	list_for_each_entry(folio, folios, lru) {
-		if (redirty) {
-			folio_mark_dirty(folio);
-			folio_clear_reclaim(folio);
-		}
+	list_for_each_entry(folio, &run->clean, lru)
+		folio_end_writeback(folio);
+	list_for_each_entry(folio, &run->redirty, lru) {
+		folio_mark_dirty(folio);
+		folio_clear_reclaim(folio);
 		folio_end_writeback(folio);
 	}
 }
 
-static void scq_run(struct scq *scq, struct list_head *folios,
-		    unsigned int nr_pages, u64 since)
+/* Store and finish @folios; the list is empty on return. */
+static void scq_work(struct scq *scq, struct list_head *folios,
+		     unsigned int nr_pages, u64 since)
 {
+	struct scq_run run = {
+		.scq	 = scq,
+		.folios	 = LIST_HEAD_INIT(run.folios),
+		.clean	 = LIST_HEAD_INIT(run.clean),
+		.redirty = LIST_HEAD_INIT(run.redirty),
+	};
 	unsigned int noreclaim;
 	unsigned long nr_freed;
-	LIST_HEAD(redirty);
 
 	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
 
 	/*
-	 * We are reclaim: allocations on the way to the device may use the
+	 * We are reclaim: allocations on the way to a store may use the
 	 * reserves, as kswapd's may, and must not reclaim in turn.
 	 */
 	noreclaim = memalloc_noreclaim_save();
 
-	scq->ops->store(scq, folios, &redirty);
-	scq_end_writeback(folios, false);
-	scq_end_writeback(&redirty, true);
+	list_splice_init(folios, &run.folios);
+	scq_store(&run);
+	scq_end_writeback(&run);
 
-	list_splice_tail(&redirty, folios);
-	nr_freed = scq->ops->finish(folios);
+	list_splice_tail_init(&run.redirty, &run.clean);
+	nr_freed = scq->ops->finish(&run.clean);
 
 	memalloc_noreclaim_restore(noreclaim);
 
@@ -319,7 +357,7 @@ static void scq_batch_work(struct work_struct *work)
 {
 	struct scq_batch *batch = container_of(work, struct scq_batch, work);
 
-	scq_run(batch->scq, &batch->folios, batch->nr_pages, batch->since);
+	scq_work(batch->scq, &batch->folios, batch->nr_pages, batch->since);
 	scq_put_batch(batch->scq, batch);
 }
 
@@ -370,7 +408,7 @@ static void scq_plug_work(struct work_struct *work)
 
 		if (!nr_pages)
 			break;
-		scq_run(scq, &folios, nr_pages, since);
+		scq_work(scq, &folios, nr_pages, since);
 	}
 }
 
@@ -643,24 +681,31 @@ static struct scq swap_scq;
 static atomic_long_t swap_compress_debit[MAX_NUMNODES];
 
 /*
- * zram stores a page of one repeated word as that word: there is nothing to
- * hand over. The last word is compared first, since most pages that are not
- * same-filled differ there (see page_same_filled() of zram).
+ * zswap, if the limits allow it: a worker can leave a folio to the device, but
+ * not tell reclaim to activate it where the memcg forbids that.
  */
-static bool folio_same_filled(struct folio *folio)
+static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 {
-	const unsigned int last = PAGE_SIZE / sizeof(unsigned long) - 1;
-	const unsigned long *data = kmap_local_folio(folio, 0);
-	bool same = data[0] == data[last];
-	unsigned int i;
+	struct obj_cgroup *objcg;
+	bool may;
 
-	for (i = 1; same && i < last; i++)
-		same = data[i] == data[0];
-	kunmap_local(data);
-	return same;
+	/* Set once, by swapon; such a swapfile is written by its filesystem. */
+	if (data_race(folio_swap_flags(folio)) & SWP_FS_OPS)
+		return SCQ_INLINE_DEVICE;
+	if (zswap_check_limits())
+		return SCQ_INLINE_ZSWAP;
+
+	objcg = get_obj_cgroup_from_folio(folio);
+	may = !objcg || obj_cgroup_may_zswap(objcg);
+	obj_cgroup_put(objcg);
+	return may ? SCQ_QUEUED : SCQ_INLINE_ZSWAP;
 }
 
-/* Policy: is this folio worth handing over? Cheap tests first. */
+/*
+ * Policy: is this folio worth handing over? Cheap tests first, and none that
+ * looks at the content: other CPUs may still be writing to it, since the TLB
+ * flush is left to the one at the end of the pass.
+ */
 static enum scq_stat swap_compress_eligible(struct folio *folio)
 {
 	if (!current_is_kswapd())
@@ -669,11 +714,9 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 		return SCQ_INLINE_UNSUITED;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
-	if (!swap_folio_synchronous(folio))
-		return SCQ_INLINE_DEVICE;
-	if (folio_same_filled(folio))
-		return SCQ_INLINE_SAME_FILLED;
-	return SCQ_QUEUED;
+	if (zswap_is_enabled())
+		return swap_compress_eligible_zswap(folio);
+	return swap_folio_synchronous(folio) ? SCQ_QUEUED : SCQ_INLINE_DEVICE;
 }
 
 /**
@@ -794,14 +837,14 @@ static struct notifier_block swap_compress_pm_nb = {
 };
 
 /**
- * swap_compress_credit() - what kswapd may count as reclaimed
+ * __swap_compress_credit() - what kswapd may count as reclaimed
  * @nid: its node
  * @nr_pages: pages just handed over
  *
  * Context: any.
  * Return: @nr_pages less what an earlier credit of that node was too much.
  */
-unsigned long swap_compress_credit(int nid, unsigned long nr_pages)
+unsigned long __swap_compress_credit(int nid, unsigned long nr_pages)
 {
 	atomic_long_t *debit = &swap_compress_debit[nid];
 	long old = atomic_long_read(debit), take;
@@ -833,42 +876,119 @@ static bool swap_compress_unused(struct folio *folio)
 }
 
 /*
- * One folio of a batch. Whoever took it back while it waited would only have it
- * compressed for nothing: it is dirty then, so that the slot is not believed to
- * hold anything.
+ * Cancel what needs no store. Whoever took a folio back while it waited would
+ * only have it compressed for nothing: it is dirty then, so that the slot is not
+ * believed to hold anything.
  */
-static enum scq_stat swap_compress_store_one(struct folio *folio)
-{
-	int err;
-
-	if (folio_mapped(folio) || folio_test_dirty(folio))
-		return SCQ_CANCELLED_REFAULT;
-	if (swap_compress_unused(folio))
-		return SCQ_CANCELLED_FREED;
-	/* Poisoned while it waited: a fault has to find it in the cache. */
-	if (folio_test_hwpoison(folio))
-		return SCQ_FAILED;
-
-	err = swap_store_folio(folio);
-	if (!err)
-		return SCQ_STORED;
-	pr_alert_ratelimited("Write-error %d on swap entry %lx\n", err,
-			     folio->swap.val);
-	return SCQ_FAILED;
-}
-
-static void swap_compress_store(struct scq *scq, struct list_head *folios,
-				struct list_head *redirty)
+static void swap_compress_cancel(struct scq_run *run)
 {
 	struct folio *folio, *next;
 
-	list_for_each_entry_safe(folio, next, folios, lru) {
-		enum scq_stat result = swap_compress_store_one(folio);
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+		if (folio_mapped(folio) || folio_test_dirty(folio))
+			scq_settle(run, folio, SCQ_CANCELLED_REFAULT);
+		else if (swap_compress_unused(folio))
+			scq_settle(run, folio, SCQ_CANCELLED_FREED);
+		else if (folio_test_hwpoison(folio))
+			/* A fault has to find it in the swap cache. */
+			scq_settle(run, folio, SCQ_FAILED);
+	}
+}
 
-		scq_count(scq, result, folio_nr_pages(folio));
-		trace_swap_compress_store(folio, scq_stat_names[result]);
-		if (result == SCQ_FAILED || result == SCQ_CANCELLED_REFAULT)
-			list_move_tail(&folio->lru, redirty);
+/*
+ * The zero map and zswap, as swap_writeout() uses them. zswap_store() asks for a
+ * locked folio. Under writeback, isolated and in the swap cache, it
+ * is as safe:
+ *
+ * 1. A concurrent store of the same slots would need the folio off the LRU and
+ *    not under writeback, see shrink_folio_list().
+ *
+ * 2. A load or zswap's own writeback would need a new folio of the slots in the
+ *    swap cache, where this one is.
+ *
+ * 3. An invalidation would need the slots to be free, which the swap cache
+ *    holds; folio_free_swap() lets go only when writeback has ended.
+ *
+ * 4. The content is stable: whoever maps the folio while it is under writeback
+ *    gets it read-only, see swap_compress_stable_writes().
+ */
+static void swap_compress_store_memory(struct scq_run *run)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+		switch (swap_store_in_memory(folio)) {
+		case SWAP_STORED_ZERO:
+			scq_settle(run, folio, SCQ_STORED_ZERO);
+			break;
+		case SWAP_STORED_ZSWAP:
+			scq_settle(run, folio, SCQ_STORED_ZSWAP);
+			break;
+		case SWAP_STORE_REFUSED:
+			scq_settle(run, folio, SCQ_FAILED);
+			break;
+		case SWAP_STORE_DEVICE:
+			break;
+		}
+		cond_resched();
+	}
+}
+
+/* More would be split, since a bio of zram holds no more than 255 sectors. */
+#define SWAP_COMPRESS_BIO_FOLIOS	16
+
+/*
+ * Write the first of @folios and up to @max - 1 that follow it on the device.
+ * Returns how many.
+ */
+static unsigned int swap_compress_write(struct list_head *folios,
+					unsigned int max, int *err)
+{
+	struct folio *folio = list_first_entry(folios, struct folio, lru);
+	struct bio_vec bvecs[SWAP_COMPRESS_BIO_FOLIOS];
+	struct mem_cgroup *memcg = folio_memcg(folio);
+	unsigned int nr = 1;
+	struct bio bio;
+
+	swap_bio_init_write(&bio, bvecs, max, folio);
+	list_for_each_entry_continue(folio, folios, lru) {
+		if (nr == max || folio_memcg(folio) != memcg ||
+		    !swap_bio_add_write(&bio, folio))
+			break;
+		nr++;
+	}
+	*err = submit_bio_wait(&bio);
+	return nr;
+}
+
+static void swap_compress_store_device(struct scq_run *run)
+{
+	unsigned int alone = 0;
+
+	while (!list_empty(&run->folios)) {
+		unsigned int nr;
+		int err;
+
+		nr = swap_compress_write(&run->folios,
+					 alone ? 1 : SWAP_COMPRESS_BIO_FOLIOS,
+					 &err);
+		if (err && nr > 1) {
+			alone = nr;	/* to find out which of them failed */
+			continue;
+		}
+		if (alone)
+			alone--;
+
+		while (nr--) {
+			struct folio *folio = list_first_entry(&run->folios,
+							       struct folio,
+							       lru);
+
+			if (err)
+				pr_alert_ratelimited("Write-error %d on swap entry %lx\n",
+						     err, folio->swap.val);
+			scq_settle(run, folio, err ? SCQ_FAILED : SCQ_STORED);
+		}
 		cond_resched();
 	}
 }
@@ -951,7 +1071,11 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 }
 
 static const struct scq_ops swap_scq_ops = {
-	.store	= swap_compress_store,
+	.stores	= {
+		swap_compress_cancel,
+		swap_compress_store_memory,
+		swap_compress_store_device,
+	},
 	.finish	= swap_compress_finish,
 };
 
@@ -959,13 +1083,13 @@ static const struct scq_ops swap_scq_ops = {
  * interface: boot parameter and sysfs
  **********************************/
 
-static bool swap_compress_on __initdata =
+static bool swap_compress_boot_on __initdata =
 	IS_ENABLED(CONFIG_SWAP_COMPRESS_WQ_DEFAULT_ON);
 
 /* A value that is neither on nor off is reported as a malformed option. */
 static int __init swap_compress_setup(char *str)
 {
-	return kstrtobool(str, &swap_compress_on);
+	return kstrtobool(str, &swap_compress_boot_on);
 }
 
 early_param("swap_compress", swap_compress_setup);
@@ -978,12 +1102,13 @@ static void swap_compress_set_enabled(bool on)
 
 	if (on == static_key_enabled(&swap_compress_enabled))
 		return;
+	/* The key is on while anything is queued: stable writes depend on it. */
 	if (on) {
-		scq_start(&swap_scq);
 		static_branch_enable(&swap_compress_enabled);
+		scq_start(&swap_scq);
 	} else {
-		static_branch_disable(&swap_compress_enabled);
 		scq_stop(&swap_scq);
+		static_branch_disable(&swap_compress_enabled);
 	}
 }
 
@@ -1135,7 +1260,7 @@ static int __init swap_compress_init(void)
 	if (err)
 		goto destroy_scq;
 	register_pm_notifier(&swap_compress_pm_nb);
-	if (swap_compress_on)
+	if (swap_compress_boot_on)
 		swap_compress_set_enabled(true);
 	return 0;
 

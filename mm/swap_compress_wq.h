@@ -2,7 +2,7 @@
 /*
  * The engine behind swap_compress_wq.c, for it and for its KUnit suite.
  *
- * What the rest of mm uses is declared in mm/swap.h.
+ * What the rest of mm uses is declared in swap_compress.h.
  */
 #ifndef _MM_SWAP_COMPRESS_WQ_H
 #define _MM_SWAP_COMPRESS_WQ_H
@@ -32,8 +32,10 @@ struct scq;
 enum scq_stat {
 	SCQ_QUEUED,		/* handed over to the workqueue */
 	SCQ_BATCHES,		/* batches the workers ran */
-	SCQ_STORED,		/* written by a worker */
-	SCQ_FAILED,		/* store failed, folio is dirty again */
+	SCQ_STORED,		/* written to the device by a worker */
+	SCQ_STORED_ZSWAP,	/* stored in zswap by a worker */
+	SCQ_STORED_ZERO,	/* marked in the zero map by a worker */
+	SCQ_FAILED,		/* not stored, folio is dirty again */
 	SCQ_CANCELLED_REFAULT,	/* not stored: in use again, folio is dirty */
 	SCQ_CANCELLED_FREED,	/* not stored: nobody is left to want it */
 	SCQ_FREED,		/* freed by a worker */
@@ -41,8 +43,8 @@ enum scq_stat {
 	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, MADV_PAGEOUT, ... */
 	SCQ_INLINE_UNSUITED,	/* not an anonymous order-0 folio */
 	SCQ_INLINE_DEVICE,	/* swap device is not synchronous */
+	SCQ_INLINE_ZSWAP,	/* zswap, or the memcg's share of it, is full */
 	SCQ_INLINE_UNIPROCESSOR,	/* nobody else to do it */
-	SCQ_INLINE_SAME_FILLED,	/* nothing to compress */
 	SCQ_INLINE_STOPPED,	/* lost the race with scq_stop() */
 	SCQ_INLINE_INFLIGHT,	/* max_inflight_pages reached */
 	SCQ_INLINE_POOL,	/* no batch object free */
@@ -50,20 +52,35 @@ enum scq_stat {
 };
 
 /**
+ * struct scq_run - the folios of a batch while they are stored
+ * @scq:	the queue
+ * @folios:	not settled yet, in the order in which they were handed over
+ * @clean:	settled: their content is stored, or nobody is left to want it
+ * @redirty:	settled: their content is not stored, and still wanted
+ */
+struct scq_run {
+	struct scq *scq;
+	struct list_head folios;
+	struct list_head clean;
+	struct list_head redirty;
+};
+
+#define SCQ_MAX_STORES	4
+
+/**
  * struct scq_ops - what a queue does with the folios of a batch
- * @store: Write the content of each folio, in the order of the list, which is
- *	the order in which they were handed over; does not end writeback. Moves
- *	those whose content is not on the device, and is still wanted, from
- *	@folios to @redirty. Counts what became of each.
+ * @stores: Tried one after another, NULL ends them. Each goes through
+ *	run->folios and says what became of a folio with scq_settle(), or leaves
+ *	it to the next one. What the last one leaves has failed. None ends
+ *	writeback.
  * @finish: Free what can be freed, give back the rest. Writeback has ended;
- *	those that failed are dirty. Empties the list and returns the number of
+ *	what was not stored is dirty. Empties the list and returns the number of
  *	pages freed.
  *
- * Both are called by a worker, may sleep, and must not wait for a folio lock.
+ * Called by a worker; may sleep, and must not wait for a folio lock.
  */
 struct scq_ops {
-	void (*store)(struct scq *scq, struct list_head *folios,
-		      struct list_head *redirty);
+	void (*stores[SCQ_MAX_STORES])(struct scq_run *run);
 	unsigned long (*finish)(struct list_head *folios);
 };
 
@@ -135,6 +152,9 @@ bool scq_wait(struct scq *scq, unsigned long timeout);
 
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
 int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);
+
+void scq_settle(struct scq_run *run, struct folio *folio,
+		enum scq_stat result);
 
 void scq_count(struct scq *scq, enum scq_stat item, unsigned long nr);
 unsigned long scq_read_stat(struct scq *scq, enum scq_stat item);

@@ -6,13 +6,14 @@
 #   --console FILE               the kernel's messages
 #   --timeout SECONDS            a guest that runs longer is killed
 #   --mem MIB --cpus N           otherwise MEM and CPUS, otherwise 400 and 2
+#   --disk MIB                   an empty disk, /dev/vda, which is lost afterwards
 #   --append "..."               more kernel parameters
 #   --follow                     copies the result to stderr as it comes
 # ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console.
 
 . "$(dirname "$0")/common.sh"
 
-kernel='' initrd='' result='' console='' timeout='' append='' follow=
+kernel='' initrd='' result='' console='' timeout='' append='' disk='' follow=
 mem=${MEM:-400} cpus=${CPUS:-2} accel=${ACCEL:-tcg}
 while (($#)); do
 	if [[ $1 == --follow ]]; then
@@ -30,6 +31,7 @@ while (($#)); do
 	--mem) mem=$2 ;;
 	--cpus) cpus=$2 ;;
 	--append) append=$2 ;;
+	--disk) disk=$2 ;;
 	*) die "guest.sh: unknown option $1" ;;
 	esac
 	shift 2
@@ -45,6 +47,7 @@ check_settings() {
 	check_number CPUS "$cpus" 1 16
 	check_number MEM "$mem" 128 65536
 	check_number --timeout "$timeout" 1 86400
+	[[ -z $disk ]] || check_number --disk "$disk" 1 65536
 	check_one_of ACCEL "$accel" tcg kvm
 	[[ -r $kernel ]] || die "no kernel image: '$kernel'"
 	[[ -r $initrd ]] || die "no initramfs: '$initrd'"
@@ -140,6 +143,10 @@ fi
 : >"$console"
 : >"$result"
 mapfile -t args < <(qemu_args "$accel")
+if [[ -n $disk ]]; then
+	truncate -s "${disk}M" "$TMP/disk" || die "cannot make a disk of $disk MiB in $TMP"
+	args+=(-drive "file=$TMP/disk,if=virtio,format=raw,cache=unsafe")
+fi
 "${QEMU[@]}" "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
 	-append "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check $append" \
 	</dev/null >"$TMP/qemu.err" 2>&1 &

@@ -28,8 +28,11 @@ compile() {	# PROGRAM SOURCE...
 
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
+	local test
 	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,mix,sysfile}.c
-	compile "$BUILD/swap_compress_test" "$SELFTESTS"/{swap_compress_test,mix,sysfile}.c
+	for test in swap_compress_test swap_zswap_test; do
+		compile "$BUILD/$test" "$SELFTESTS"/{$test,pressure,mix,sysfile}.c
+	done
 	"$CC" -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
 	python3 "$ROOT/scripts/mix.py" "$tree" "$BUILD/mix" || die "cannot collect the content for the guest"
 }

@@ -64,7 +64,7 @@ integration() {
 	if kernel=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 debug) &&
 		initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE") &&
 		"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$console" \
-			--timeout "$INTEGRATION_TIMEOUT" --follow \
+			--timeout "$INTEGRATION_TIMEOUT" --follow --disk 128 \
 			--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration"; then
 		skips=$(grep -cE '^ok .*# SKIP' "$result" || true)
 		count $(($(grep -cE '^ok ' "$result" || true) - skips)) 0 "$skips"

@@ -27,7 +27,9 @@
 struct item {
 	struct folio *folio;
 	unsigned int finished;	/* times */
-	bool fail;		/* its store fails */
+	bool shed;		/* the first store leaves it to the second */
+	bool fail;		/* no store takes it */
+	bool cancel;		/* it needs none: nobody wants its content */
 	bool put_back;		/* its finish does not free it */
 	bool dirtied;		/* while under writeback, as it must be */
 	bool bad;		/* seen in a state it must not be in */
@@ -42,6 +44,8 @@ static struct backend {
 	unsigned int nr_finished;
 	unsigned int nr_runs;		/* of store */
 	pgoff_t *stored;		/* indices in the order of storing */
+	unsigned int nr_shed;		/* by the first store */
+	pgoff_t *shed;			/* indices in the order of shedding */
 	unsigned int largest;		/* pages seen in one run */
 	bool bad_context;
 	bool open;			/* store proceeds */
@@ -53,8 +57,7 @@ struct fixture {
 	struct workqueue_struct *wq;
 };
 
-static void test_store(struct scq *scq, struct list_head *folios,
-		       struct list_head *redirty)
+static void test_store(struct scq_run *run)
 {
 	struct folio *folio, *next;
 	unsigned int nr_pages = 0;
@@ -65,20 +68,43 @@ static void test_store(struct scq *scq, struct list_head *folios,
 	be.nr_runs++;
 	if (!(current->flags & PF_MEMALLOC) || current_is_kswapd())
 		be.bad_context = true;
-	list_for_each_entry_safe(folio, next, folios, lru) {
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
 		struct item *item = &be.items[folio->index];
 
 		nr_pages += folio_nr_pages(folio);
 		be.stored[be.nr_stored++] = folio->index;
 		if (!folio_test_writeback(folio) || folio_test_locked(folio))
 			item->bad = true;
-		scq_count(scq, item->fail ? SCQ_FAILED : SCQ_STORED,
-			  folio_nr_pages(folio));
-		if (item->fail)
-			list_move_tail(&folio->lru, redirty);
+		if (item->cancel)
+			scq_settle(run, folio, SCQ_CANCELLED_FREED);
+		else if (!item->fail && !item->shed)
+			scq_settle(run, folio, SCQ_STORED_ZSWAP);
 	}
 	be.largest = max(be.largest, nr_pages);
 	spin_unlock(&be.lock);
+}
+
+/* It gets what the first one left, and is the last: what it leaves has failed. */
+static void test_second_store(struct scq_run *run)
+{
+	struct folio *folio, *next;
+
+	spin_lock(&be.lock);
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+		struct item *item = &be.items[folio->index];
+
+		be.shed[be.nr_shed++] = folio->index;
+		if (!folio_test_writeback(folio))
+			item->bad = true;
+		if (!item->fail)
+			scq_settle(run, folio, SCQ_STORED);
+	}
+	spin_unlock(&be.lock);
+}
+
+static bool failed(const struct item *item)
+{
+	return item->fail && !item->cancel;
 }
 
 static unsigned long test_finish(struct list_head *folios)
@@ -96,10 +122,10 @@ static unsigned long test_finish(struct list_head *folios)
 		item->finished++;
 		be.nr_finished++;
 		if (folio_test_writeback(folio) ||
-		    folio_test_dirty(folio) != item->fail ||
-		    item->dirtied != item->fail)
+		    folio_test_dirty(folio) != failed(item) ||
+		    item->dirtied != failed(item))
 			item->bad = true;
-		if (!item->fail && !item->put_back)
+		if (!failed(item) && !item->put_back)
 			nr_freed += folio_nr_pages(folio);
 	}
 	spin_unlock(&be.lock);
@@ -124,7 +150,7 @@ static struct address_space test_mapping = {
 };
 
 static const struct scq_ops test_ops = {
-	.store	= test_store,
+	.stores	= { test_store, test_second_store },
 	.finish	= test_finish,
 };
 
@@ -171,6 +197,8 @@ static void make_items(struct kunit *test, unsigned int nr, unsigned int order)
 	be.stored = kunit_kcalloc(test, nr, sizeof(*be.stored), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, be.items);
 	KUNIT_ASSERT_NOT_NULL(test, be.stored);
+	be.shed = kunit_kcalloc(test, nr, sizeof(*be.shed), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, be.shed);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_items, NULL));
 
 	for (; be.nr_items < nr; be.nr_items++) {
@@ -632,6 +660,44 @@ static void every_folio_is_finished_once(struct kunit *test)
 	KUNIT_EXPECT_LE(test, be.largest, 7);
 }
 
+static void refused_folio_goes_to_the_next_store(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 12, 0);
+	for (i = 0; i < 12; i += 3)
+		be.items[i].shed = true;
+	submit(test, 0, 12);
+	scq_flush(&f->scq);
+
+	/* Those only, and in their order */
+	KUNIT_EXPECT_EQ(test, 4, be.nr_shed);
+	for (i = 0; i < be.nr_shed; i++)
+		KUNIT_EXPECT_EQ(test, 3 * i, be.shed[i]);
+	KUNIT_EXPECT_EQ(test, 8, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
+	KUNIT_EXPECT_EQ(test, 4, scq_read_stat(&f->scq, SCQ_STORED));
+	KUNIT_EXPECT_EQ(test, 0, scq_read_stat(&f->scq, SCQ_FAILED));
+	expect_all_finished_once(test);
+}
+
+static void cancelled_folio_is_not_stored(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 4, 0);
+	be.items[1].cancel = true;
+	submit(test, 0, 4);
+	scq_flush(&f->scq);
+
+	KUNIT_EXPECT_EQ(test, 0, be.nr_shed);
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_CANCELLED_FREED));
+	KUNIT_EXPECT_EQ(test, 3, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
+	/* Nobody wants it: it is freed like the rest, and not dirty. */
+	KUNIT_EXPECT_EQ(test, 4, scq_read_stat(&f->scq, SCQ_FREED));
+	expect_all_finished_once(test);
+}
+
 static void failed_store_is_dirty_before_writeback_ends(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -798,6 +864,8 @@ static void counters_add_up(struct kunit *test)
 	make_items(test, NR_SUBMITTERS * 128, 0);
 	for (i = 0; i < be.nr_items; i++) {
 		be.items[i].fail = i % 5 == 0;
+		be.items[i].shed = i % 2 == 0;
+		be.items[i].cancel = i % 7 == 0;
 		be.items[i].put_back = i % 3 == 0;
 	}
 	scq_set_batch_pages(scq, 8);
@@ -811,6 +879,8 @@ static void counters_add_up(struct kunit *test)
 			scq_read_stat(scq, SCQ_INLINE_INFLIGHT) +
 			scq_read_stat(scq, SCQ_INLINE_POOL));
 	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_STORED) +
+			scq_read_stat(scq, SCQ_STORED_ZSWAP) +
+			scq_read_stat(scq, SCQ_CANCELLED_FREED) +
 			scq_read_stat(scq, SCQ_FAILED));
 	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_FREED) +
 			scq_read_stat(scq, SCQ_PUT_BACK));
@@ -846,6 +916,8 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(bound_in_flight_is_exact),
 	KUNIT_CASE(bound_is_exact_with_many_submitters),
 	KUNIT_CASE(every_folio_is_finished_once),
+	KUNIT_CASE(refused_folio_goes_to_the_next_store),
+	KUNIT_CASE(cancelled_folio_is_not_stored),
 	KUNIT_CASE(failed_store_is_dirty_before_writeback_ends),
 	KUNIT_CASE(one_failure_spares_the_rest),
 	KUNIT_CASE(stop_drains),

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Memory under test and the pressure on it. */
+#include <err.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "pressure.h"
+
+#define SPARE_MIB	10UL		/* free beside a filled area */
+#define LOW_MIB		3L		/* what wakes kswapd, over free now */
+#define STEP_MIB	6L		/* from there to where it sleeps */
+#define SETTLE_MS	60000
+
+#define MIX_FILE	"/data/mix"
+
+struct mix mix;
+char swap_device[128];
+
+void area_map(struct area *area, unsigned long pages)
+{
+	area->pages = pages;
+	area->base = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	area->gen = calloc(pages, 1);
+	if (area->base == MAP_FAILED || !area->gen)
+		err(1, "memory for %lu pages", pages);
+	madvise(area->base, pages * PAGE_BYTES, MADV_NOHUGEPAGE);
+}
+
+void area_unmap(struct area *area)
+{
+	munmap(area->base, area->pages * PAGE_BYTES);
+	free(area->gen);
+}
+
+void page_fill(struct area *area, unsigned long page)
+{
+	mix_write(&mix, area->base + page * PAGE_BYTES, page, area->gen[page]);
+}
+
+bool page_wrong(const struct area *area, unsigned long page)
+{
+	unsigned int wrong = mix_check(&mix, area->base + page * PAGE_BYTES,
+				       page, area->gen[page]);
+
+	if (wrong)
+		ksft_print_msg("page %lu: %u bytes are wrong\n", page,
+			       wrong);
+	return wrong;
+}
+
+void area_fill(struct area *area)
+{
+	unsigned long page;
+
+	for (page = 0; page < area->pages; page++)
+		page_fill(area, page);
+}
+
+unsigned long area_verify(const struct area *area)
+{
+	unsigned long wrong = 0;
+	unsigned long page;
+
+	for (page = 0; page < area->pages; page++)
+		wrong += page_wrong(area, page);
+	return wrong;
+}
+
+/* affinity_scope reads "default (cache)", and takes back only the first word. */
+void settings_save(struct setting *setting, unsigned int nr)
+{
+	for (; nr; nr--, setting++) {
+		setting->text[0] = '\0';	/* if there is no such file */
+		sys_read(setting->path, setting->text, sizeof(setting->text));
+		setting->text[strcspn(setting->text, " ")] = '\0';
+	}
+}
+
+void settings_restore(const struct setting *setting, unsigned int nr)
+{
+	for (; nr; nr--, setting++) {
+		if (setting->text[0])
+			sys_write(setting->path, setting->text);
+	}
+}
+
+void revive_kswapd(void)
+{
+	size_t bytes = meminfo_kib("MemFree") * 1024 + 4 * MIB;
+	void *memory;
+
+	if (!zoneinfo_sum("node_unreclaimable:"))
+		return;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (memory != MAP_FAILED)
+		munmap(memory, bytes);
+}
+
+void reclaim_start(void)
+{
+	unsigned long total = meminfo_kib("MemTotal");
+	long min;
+
+	revive_kswapd();
+	/* Free is also what the lists of CPUs may give back any time. */
+	min = meminfo_kib("MemFree") + zoneinfo_sum("count:") * 4;
+	/* low = min + step, high = low + step */
+	min += (LOW_MIB - STEP_MIB) * 1024;
+	if (sys_write_long(VM "min_free_kbytes", min < 1024 ? 1024 : min) ||
+	    sys_write_long(VM "watermark_scale_factor",
+			   STEP_MIB * 1024 * 10000 / total + 1))
+		errx(1, "cannot set the watermarks");
+	kswapd_wake();
+}
+
+static struct setting watermarks[] = {
+	{ .path = VM "min_free_kbytes" },
+	{ .path = VM "watermark_scale_factor" },
+};
+
+void reclaim_stop(void)
+{
+	settings_restore(watermarks, ARRAY_SIZE(watermarks));
+}
+
+unsigned long reclaim(void)
+{
+	struct vmstat before, after;
+	unsigned long last;
+
+	vmstat_read(&before);
+	reclaim_start();
+	if (!kswapd_wait(&after, &last, SETTLE_MS))
+		errx(1, "kswapd does not come to rest");
+	reclaim_stop();
+	return after.pgsteal_kswapd - before.pgsteal_kswapd;
+}
+
+bool idle_sums_are_right(void)
+{
+	unsigned long queued, stored, failed, cancelled, freed, put_back, last;
+	unsigned int waited;
+	struct vmstat vm;
+
+	if (!kswapd_wait(&vm, &last, SETTLE_MS))
+		errx(1, "kswapd does not come to rest");
+	for (waited = 0; sys_long(SWAP_COMPRESS "inflight_pages"); waited++) {
+		if (waited == 500) {
+			ksft_print_msg("inflight_pages is still %ld\n",
+				       sys_long(SWAP_COMPRESS "inflight_pages"));
+			return false;
+		}
+		sleep_ms(10);
+	}
+	queued = stat_get("queued");
+	stored = stat_get("stored") + stat_get("stored_zswap") +
+		 stat_get("stored_zero");
+	failed = stat_get("failed");
+	cancelled = stat_get("cancelled_refault") + stat_get("cancelled_freed");
+	freed = stat_get("freed");
+	put_back = stat_get("put_back");
+	ksft_print_msg("queued %lu stored %lu failed %lu cancelled %lu freed %lu put_back %lu\n",
+		       queued, stored, failed, cancelled, freed, put_back);
+	return queued == stored + failed + cancelled &&
+	       queued == freed + put_back;
+}
+
+static bool load_stops;
+
+static void *loader_run(void *arg)
+{
+	struct loader *loader = arg;
+	struct area *area = &loader->area;
+	unsigned long page;
+
+	while (!__atomic_load_n(&load_stops, __ATOMIC_RELAXED)) {
+		loader->random = loader->random * 6364136223846793005UL +
+				 1442695040888963407UL;
+		page = (loader->checked / 4 +
+			(loader->random >> 33) % (area->pages / 4)) %
+		       area->pages;
+		loader->wrong += page_wrong(area, page);
+		/* kswapd is to find cold pages, and a CPU to look for them. */
+		if (++loader->checked % 16 == 0)
+			sleep_ms(1);
+		if (loader->random >> 63) {
+			area->gen[page]++;
+			page_fill(area, page);
+		}
+	}
+	return NULL;
+}
+
+void load_start(struct load *load, unsigned long pages)
+{
+	struct loader *loader;
+
+	load_stops = false;
+	memset(load, 0, sizeof(*load));
+	for (loader = load->loaders; loader < load->loaders + LOADERS; loader++) {
+		area_map(&loader->area, pages / LOADERS);
+		area_fill(&loader->area);
+		loader->random = (unsigned long)loader ^ mix.seed;
+	}
+	reclaim_start();
+	for (loader = load->loaders; loader < load->loaders + LOADERS; loader++) {
+		if (pthread_create(&loader->thread, NULL, loader_run, loader))
+			errx(1, "pthread_create");
+	}
+}
+
+unsigned long load_stop(struct load *load)
+{
+	struct loader *loader;
+	unsigned long checked = 0;
+	unsigned long wrong = 0;
+
+	__atomic_store_n(&load_stops, true, __ATOMIC_RELAXED);
+	for (loader = load->loaders; loader < load->loaders + LOADERS; loader++)
+		pthread_join(loader->thread, NULL);
+	reclaim_stop();
+	for (loader = load->loaders; loader < load->loaders + LOADERS; loader++) {
+		wrong += loader->wrong + area_verify(&loader->area);
+		checked += loader->checked;
+		area_unmap(&loader->area);
+	}
+	ksft_print_msg("%lu pages checked under load\n", checked);
+	return wrong;
+}
+
+static struct setting knobs[] = {
+	{ .path = SWAP_COMPRESS "max_inflight_pages" },
+	{ .path = SWAP_COMPRESS "batch_pages" },
+	{ .path = SWAP_COMPRESS "enabled" },
+	{ .path = WORKQUEUE "max_active" },
+	{ .path = WORKQUEUE "nice" },
+	{ .path = WORKQUEUE "cpumask" },
+	{ .path = WORKQUEUE "affinity_scope" },
+	{ .path = WORKQUEUE "affinity_strict" },
+	{ .path = ZSWAP "enabled" },
+	{ .path = ZSWAP "compressor" },
+	{ .path = ZSWAP "max_pool_percent" },
+	{ .path = ZSWAP "shrinker_enabled" },
+};
+
+void stats_read(struct stats *stats)
+{
+	stats->queued = stat_get("queued");
+	stats->freed = stat_get("freed");
+	stats->failed = stat_get("failed");
+}
+
+const char *test_begin(struct stats *stats)
+{
+	if (sys_long(SWAP_COMPRESS "enabled") < 0)
+		return "needs a kernel with CONFIG_SWAP_COMPRESS_WQ";
+	if (!swap_device[0])
+		return "needs swap on a synchronous device (zram)";
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		return "needs more than one CPU";
+	settings_save(knobs, ARRAY_SIZE(knobs));
+	settings_save(watermarks, ARRAY_SIZE(watermarks));
+	if (sys_write(SWAP_COMPRESS "enabled", "1"))
+		return "needs to be root";
+	stats_read(stats);
+	return NULL;
+}
+
+void test_end(void)
+{
+	settings_restore(knobs, ARRAY_SIZE(knobs));
+	reclaim_stop();
+}
+
+int make_swap(const char *device)
+{
+	static unsigned int page[PAGE_BYTES / sizeof(int)];	/* the rest is zero */
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+	off_t bytes;
+	int ret = -1;
+
+	if (fd < 0)
+		return -1;
+	bytes = lseek(fd, 0, SEEK_END);
+	page[256] = 1;				/* version */
+	page[257] = bytes / PAGE_BYTES - 1;	/* last page */
+	memcpy((char *)page + PAGE_BYTES - 10, "SWAPSPACE2", 10);
+	if (bytes >= (off_t)(16 * MIB) &&
+	    pwrite(fd, page, PAGE_BYTES, 0) == (ssize_t)PAGE_BYTES)
+		ret = fsync(fd);
+	close(fd);
+	return ret;
+}
+
+/* The first device of /proc/swaps. */
+static void find_swap(void)
+{
+	char line[256];
+	FILE *swaps = fopen("/proc/swaps", "re");
+
+	if (!swaps)
+		return;
+	if (fgets(line, sizeof(line), swaps) &&
+	    fgets(line, sizeof(line), swaps))
+		sscanf(line, "%127s", swap_device);
+	fclose(swaps);
+}
+
+/* Locks away all memory but what an area and a little more need. */
+static void take_memory(void)
+{
+	unsigned long keep = (AREA_MIB + SPARE_MIB) * 1024;
+	unsigned long free;
+	unsigned int round;
+	size_t bytes;
+	void *memory;
+
+	/*
+	 * Each CPU hides up to an eighth of memory in a list of free pages, from
+	 * which it comes back in the middle of a test. Shorten the lists, and
+	 * wait until that has had effect.
+	 */
+	sys_write_long(VM "percpu_pagelist_high_fraction", 1000);
+	for (round = 0; round < 100; round++) {
+		if (zoneinfo_sum("count:") < 4 * PAGES_PER_MIB)
+			break;
+		sleep_ms(100);
+	}
+
+	free = meminfo_kib("MemFree");
+	if (free <= keep)
+		ksft_exit_fail_msg("too little memory: %lu KiB are free, %lu are needed\n",
+				   free, keep);
+	bytes = (free - keep) * 1024;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED || mlock(memory, bytes))
+		ksft_exit_fail_perror("locking memory");
+	/* The tests are children: they need not carry its page tables. */
+	madvise(memory, bytes, MADV_DONTFORK);
+	ksft_print_msg("left %lu of %lu KiB, %lu pages are in lists of CPUs\n",
+		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
+}
+
+void pressure_init(void)
+{
+	find_swap();
+	if (!swap_device[0] || sys_long(SWAP_COMPRESS "enabled") < 0)
+		return;
+	mix_open(&mix, getenv("SWAP_COMPRESS_MIX") ?: MIX_FILE);
+	take_memory();
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory under test, pressure that makes kswapd reclaim it, and what must be
+ * true of the feature's statistics afterwards. Shared by the tests.
+ */
+#ifndef SWAP_COMPRESS_PRESSURE_H
+#define SWAP_COMPRESS_PRESSURE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "mix.h"
+#include "sysfile.h"
+
+#define TIMEOUT		180		/* seconds; emulated, with KASAN */
+#define AREA_MIB	48UL
+#define AREA_PAGES	(AREA_MIB * PAGES_PER_MIB)
+#define LOADERS		2
+
+#define ZSWAP		"/sys/module/zswap/parameters/"
+
+extern struct mix mix;
+extern char swap_device[128];	/* the first of /proc/swaps */
+
+/*
+ * To be called first by main(): finds the swap device, opens the content, and
+ * locks away all memory but what an area and a little more need. Does nothing
+ * without swap or the feature, so that the tests can be skipped.
+ */
+void pressure_init(void);
+
+/* Memory under test, and the generation each of its pages is in. */
+struct area {
+	unsigned char *base;
+	unsigned char *gen;
+	unsigned long pages;
+};
+
+void area_map(struct area *area, unsigned long pages);
+void area_unmap(struct area *area);
+void area_fill(struct area *area);
+/* How many pages hold a wrong byte. */
+unsigned long area_verify(const struct area *area);
+void page_fill(struct area *area, unsigned long page);
+bool page_wrong(const struct area *area, unsigned long page);
+
+/* A file's text, to be written back whatever a test does. */
+struct setting {
+	const char *path;
+	char text[128];
+};
+
+void settings_save(struct setting *setting, unsigned int nr);
+void settings_restore(const struct setting *setting, unsigned int nr);
+
+/*
+ * Wakes kswapd and lets it go on until about some MiB more are free than now.
+ * Whoever allocates later keeps it at work.
+ */
+void reclaim_start(void);
+void reclaim_stop(void);
+/* Lets kswapd reclaim part of what is there; returns the pages it freed. */
+unsigned long reclaim(void);
+/*
+ * When there was nothing left to reclaim, kswapd has given up and stays asleep
+ * until a task reclaims with success: let one allocate more than is free.
+ */
+void revive_kswapd(void);
+
+/*
+ * Threads that check and rewrite pages of an area of their own, at random in a
+ * window that moves on: what lies behind it is cold, what lies ahead swapped.
+ */
+struct loader {
+	pthread_t thread;
+	struct area area;
+	unsigned long random;
+	unsigned long checked;
+	unsigned long wrong;
+};
+
+struct load {
+	struct loader loaders[LOADERS];
+};
+
+/* Fills memory, then keeps using it while the watermarks keep kswapd at work. */
+void load_start(struct load *load, unsigned long pages);
+/* Ends the threads, checks everything once more: pages with a wrong byte. */
+unsigned long load_stop(struct load *load);
+
+/* Statistics when a test began. */
+struct stats {
+	unsigned long queued;
+	unsigned long freed;
+	unsigned long failed;
+};
+
+/* NULL, or what a test needs and does not have. Switches the feature on. */
+const char *test_begin(struct stats *stats);
+/* Puts all knobs back. */
+void test_end(void);
+void stats_read(struct stats *stats);
+
+/*
+ * Waits until nothing is in flight, and compares what went in with what came
+ * out. All numbers are of this boot.
+ */
+bool idle_sums_are_right(void);
+
+/* A test in which nothing went through the queue has shown nothing. */
+#define EXPECT_QUEUED(stats, least) do {				\
+	EXPECT_LE((stats)->queued + (least), stat_get("queued"));	\
+	EXPECT_LT((stats)->freed, stat_get("freed"));			\
+} while (0)
+
+/* What mkswap writes. Returns 0, or -1 if it is no device of 16 MiB or more. */
+int make_swap(const char *device);
+
+#endif /* SWAP_COMPRESS_PRESSURE_H */

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * zswap fed by workers: over the swap device that is on, over one that completes
+ * its writes later, with its limits reached, and switched under load.
+ *
+ * Needs what swap_compress_test needs, and CONFIG_ZSWAP.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "pressure.h"
+
+FIXTURE(zswap) {
+	struct stats stats;
+	unsigned long stored;		/* in zswap, when the test began */
+};
+
+FIXTURE_SETUP(zswap)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	if (sys_write(ZSWAP "enabled", "1"))
+		SKIP(return, "needs a kernel with CONFIG_ZSWAP");
+	self->stored = stat_get("stored_zswap");
+}
+
+FIXTURE_TEARDOWN(zswap)
+{
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+}
+
+TEST_F_TIMEOUT(zswap, reclaimed_memory_comes_back, TIMEOUT)
+{
+	struct area area;
+
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	EXPECT_LT(1000, reclaim());
+	EXPECT_LE(self->stored + 1000, stat_get("stored_zswap"));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/* A full pool is seen before a folio is handed over: kswapd goes on as ever. */
+TEST_F_TIMEOUT(zswap, full_pool_means_no_hand_over, TIMEOUT)
+{
+	unsigned long refused = stat_get("inline_zswap");
+	struct area area;
+
+	ASSERT_EQ(0, sys_write(ZSWAP "max_pool_percent", "1"));
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	EXPECT_LT(1000, reclaim());
+	EXPECT_LT(refused, stat_get("inline_zswap"));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+TEST_F_TIMEOUT(zswap, toggled_under_load, TIMEOUT)
+{
+	struct load load;
+	unsigned int i;
+
+	load_start(&load, AREA_PAGES);
+	for (i = 0; i < 12; i++) {
+		sleep_ms(400);
+		EXPECT_EQ(0, sys_write(ZSWAP "enabled", i % 2 ? "1" : "0"));
+		EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled",
+				       i % 3 ? "1" : "0"));
+	}
+	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
+	sleep_ms(400);
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_LT(self->stored, stat_get("stored_zswap"));
+	EXPECT_EQ(0, load_stop(&load));
+}
+
+/*
+ * A device that is done with a write when it says so, not when it was given it.
+ * The shrinker writes back what lies in zswap meanwhile.
+ */
+TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
+{
+	const char *disk = getenv("SWAP_COMPRESS_DISK") ?: "/dev/vda";
+	unsigned long written;
+	struct vmstat vm;
+	struct load load;
+
+	if (make_swap(disk))
+		SKIP(return, "needs a disk to overwrite in SWAP_COMPRESS_DISK or as /dev/vda");
+	ASSERT_EQ(0, swapoff(swap_device));
+	ASSERT_EQ(0, swapon(disk, 0));
+	EXPECT_EQ(0, sys_write(ZSWAP "shrinker_enabled", "1"));
+	load_start(&load, AREA_PAGES);
+	sleep_ms(2000);
+	EXPECT_LT(self->stored, stat_get("stored_zswap"));
+	/* No room: the rest goes to the disk, by kswapd and from zswap. */
+	vmstat_read(&vm);
+	written = vm.pswpout;
+	EXPECT_EQ(0, sys_write(ZSWAP "max_pool_percent", "1"));
+	sleep_ms(2000);
+	vmstat_read(&vm);
+	EXPECT_LT(written, vm.pswpout);
+	EXPECT_EQ(0, load_stop(&load));
+	ASSERT_EQ(0, swapoff(disk)) {
+		TH_LOG("swapoff %s: %s", disk, strerror(errno));
+	}
+	ASSERT_EQ(0, swapon(swap_device, 0));
+	revive_kswapd();
+}
+
+int main(int argc, char **argv)
+{
+	pressure_init();
+	return test_harness_run(argc, argv);
+}
