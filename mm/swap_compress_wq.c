@@ -43,7 +43,11 @@
 #define pr_fmt(fmt) "swap_compress: " fmt
 
 #include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/cpumask.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/fault-inject.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/kobject.h>
@@ -124,7 +128,10 @@ struct scq_plug {
  * @folios:	owned by whoever owns the batch: the pool (empty) or its worker
  * @nr_pages:	their size
  * @since:	when the batch was full, ktime_get_ns()
- * @pool:	link in scq->pool
+ * @slice_work:	what the object is used for instead by scq_store_large(), on
+ *	behalf of another worker
+ * @slices:	what that one shares with us
+ * @pool:	link in scq->pool, or in a list of scq_store_large()
  * @scq:	set once
  */
 struct scq_batch {
@@ -132,6 +139,8 @@ struct scq_batch {
 	struct list_head folios;
 	unsigned int nr_pages;
 	u64 since;
+	struct work_struct slice_work;
+	struct scq_slices *slices;
 	struct list_head pool;
 	struct scq *scq;
 };
@@ -195,6 +204,31 @@ unsigned long scq_read_stat(struct scq *scq, enum scq_stat item)
 }
 
 /*********************************
+ * engine: fault injection
+ **********************************/
+
+#ifdef CONFIG_FAULT_INJECTION
+DECLARE_FAULT_ATTR(scq_fault_attr);
+u32 scq_fault_points = U32_MAX;
+
+/**
+ * scq_should_fail() - is it time for a fault?
+ * @point: what could fail
+ *
+ * Set up by KUnit, or through fail_swap_compress in debugfs: an attribute of its
+ * own, since workers are not to be told apart by their task.
+ *
+ * Context: any.
+ * Return: true if the caller is to fail.
+ */
+bool scq_should_fail(enum scq_fault point)
+{
+	return (READ_ONCE(scq_fault_points) & BIT(point)) &&
+	       should_fail(&scq_fault_attr, 1);
+}
+#endif
+
+/*********************************
  * engine: room
  **********************************/
 
@@ -222,7 +256,7 @@ enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages)
 	long max = READ_ONCE(scq->max_inflight_pages);
 	long old = atomic_long_read(&scq->inflight_pages);
 
-	if (!READ_ONCE(scq->nr_pool))
+	if (!READ_ONCE(scq->nr_pool) || scq_should_fail(SCQ_FAULT_POOL))
 		return SCQ_INLINE_POOL;
 
 	do {
@@ -246,6 +280,9 @@ static struct scq_batch *scq_get_batch(struct scq *scq)
 {
 	struct scq_batch *batch;
 
+	if (scq_should_fail(SCQ_FAULT_POOL))
+		return NULL;
+
 	spin_lock(&scq->pool_lock);
 	batch = list_first_entry_or_null(&scq->pool, struct scq_batch, pool);
 	if (batch) {
@@ -263,6 +300,92 @@ static void scq_put_batch(struct scq *scq, struct scq_batch *batch)
 	list_add(&batch->pool, &scq->pool);
 	WRITE_ONCE(scq->nr_pool, scq->nr_pool + 1);
 	spin_unlock(&scq->pool_lock);
+}
+
+/*********************************
+ * engine: slices of a large folio
+ **********************************/
+
+/**
+ * struct scq_slices - what several workers store at a time; on the stack of one
+ * @scq:	the queue
+ * @private:	of the store that asked for it
+ * @nr_pages:	all of it
+ * @next_page:	where the next slice begins
+ * @failed:	some slice was not stored
+ */
+struct scq_slices {
+	struct scq *scq;
+	void *private;
+	unsigned int nr_pages;
+	atomic_t next_page;
+	bool failed;
+};
+
+static void scq_store_slices(struct scq_slices *slices)
+{
+	unsigned int first;
+
+	while (!READ_ONCE(slices->failed)) {
+		first = atomic_fetch_add(SCQ_SLICE_PAGES, &slices->next_page);
+		if (first >= slices->nr_pages)
+			break;
+		if (!slices->scq->ops->store_slice(slices->private, first,
+						   min(SCQ_SLICE_PAGES,
+						       slices->nr_pages - first)))
+			WRITE_ONCE(slices->failed, true);
+		cond_resched();
+	}
+}
+
+static void scq_slice_work(struct work_struct *work)
+{
+	struct scq_batch *helper = container_of(work, struct scq_batch,
+						slice_work);
+	unsigned int noreclaim = memalloc_noreclaim_save();
+
+	scq_store_slices(helper->slices);
+	memalloc_noreclaim_restore(noreclaim);
+}
+
+/**
+ * scq_store_large() - store a large folio with the help of other workers
+ * @scq: queue
+ * @nr_pages: its size
+ * @private: for ops->store_slice()
+ *
+ * Helpers are batch objects: as many as there are free ones and CPUs for. Which
+ * of them never began when there is nothing left to do are not waited for.
+ *
+ * Context: called by a store; sleeps.
+ * Return: true if each slice was stored.
+ */
+bool scq_store_large(struct scq *scq, unsigned int nr_pages, void *private)
+{
+	struct scq_slices slices = {
+		.scq	  = scq,
+		.private  = private,
+		.nr_pages = nr_pages,
+	};
+	unsigned int nr = min(DIV_ROUND_UP(nr_pages, SCQ_SLICE_PAGES),
+			      num_online_cpus());
+	struct scq_batch *helper, *next;
+	LIST_HEAD(helpers);
+
+	while (--nr) {
+		helper = scq_get_batch(scq);
+		if (!helper)
+			break;
+		helper->slices = &slices;
+		list_add(&helper->pool, &helpers);
+		queue_work(scq->wq, &helper->slice_work);
+	}
+	scq_store_slices(&slices);
+	list_for_each_entry_safe(helper, next, &helpers, pool) {
+		cancel_work_sync(&helper->slice_work);
+		scq_put_batch(scq, helper);
+	}
+	return !slices.failed;
 }
 
 /*********************************
@@ -292,6 +415,10 @@ static void scq_store(struct scq_run *run)
 	struct folio *folio, *next;
 	unsigned int i;
 
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+		if (scq_should_fail(SCQ_FAULT_STORE))
+			scq_settle(run, folio, SCQ_FAILED);
+	}
 	for (i = 0; i < SCQ_MAX_STORES && run->scq->ops->stores[i]; i++)
 		run->scq->ops->stores[i](run);
 	list_for_each_entry_safe(folio, next, &run->folios, lru)
@@ -336,6 +463,9 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 	 * reserves, as kswapd's may, and must not reclaim in turn.
 	 */
 	noreclaim = memalloc_noreclaim_save();
+
+	if (scq_should_fail(SCQ_FAULT_DELAY))
+		msleep(20);
 
 	list_splice_init(folios, &run.folios);
 	scq_store(&run);
@@ -637,6 +767,7 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 		struct scq_batch *batch = &scq->batches[i];
 
 		INIT_WORK(&batch->work, scq_batch_work);
+		INIT_WORK(&batch->slice_work, scq_slice_work);
 		INIT_LIST_HEAD(&batch->folios);
 		batch->scq = scq;
 		scq_put_batch(scq, batch);
@@ -710,7 +841,7 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 {
 	if (!current_is_kswapd())
 		return SCQ_INLINE_NOT_KSWAPD;
-	if (!folio_test_anon(folio) || folio_test_large(folio))
+	if (!folio_test_anon(folio))
 		return SCQ_INLINE_UNSUITED;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
@@ -857,6 +988,18 @@ unsigned long __swap_compress_credit(int nid, unsigned long nr_pages)
 	return nr_pages - take;
 }
 
+static bool swap_compress_has_slot_users(struct folio *folio)
+{
+	swp_entry_t entry = folio->swap;
+	long nr_pages = folio_nr_pages(folio);
+
+	for (; nr_pages; nr_pages--, entry.val++) {
+		if (__swap_count(entry))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is nobody left who could want the content: not mapped, and no page table has
  * its swap entry? The lock keeps out a fault, which frees the entry before it
@@ -867,10 +1010,10 @@ static bool swap_compress_unused(struct folio *folio)
 	bool unused;
 
 	/* A hint at first: most have a user, and the lock is not free. */
-	if (__swap_count(folio->swap) || folio_test_ksm(folio) ||
+	if (swap_compress_has_slot_users(folio) || folio_test_ksm(folio) ||
 	    !folio_trylock(folio))
 		return false;
-	unused = !folio_mapped(folio) && !__swap_count(folio->swap);
+	unused = !folio_mapped(folio) && !swap_compress_has_slot_users(folio);
 	folio_unlock(folio);
 	return unused;
 }
@@ -889,7 +1032,7 @@ static void swap_compress_cancel(struct scq_run *run)
 			scq_settle(run, folio, SCQ_CANCELLED_REFAULT);
 		else if (swap_compress_unused(folio))
 			scq_settle(run, folio, SCQ_CANCELLED_FREED);
-		else if (folio_test_hwpoison(folio))
+		else if (folio_contain_hwpoisoned_page(folio))
 			/* A fault has to find it in the swap cache. */
 			scq_settle(run, folio, SCQ_FAILED);
 	}
@@ -934,8 +1077,46 @@ static void swap_compress_store_memory(struct scq_run *run)
 	}
 }
 
-/* More would be split, since a bio of zram holds no more than 255 sectors. */
-#define SWAP_COMPRESS_BIO_FOLIOS	16
+/* What a bio is filled with at most; bounded for the stack's sake. */
+#define SWAP_COMPRESS_BIO_FOLIOS	SWAP_CLUSTER_MAX
+
+static int swap_compress_submit(struct bio *bio)
+{
+	if (scq_should_fail(SCQ_FAULT_BIO)) {
+		bio_uninit(bio);	/* as bio_endio() does */
+		return -EIO;
+	}
+	return submit_bio_wait(bio);
+}
+
+/* Part of the bio of a large folio, which itself is never submitted */
+static bool swap_compress_store_slice(void *private, unsigned int first_page,
+				      unsigned int nr_pages)
+{
+	struct bio *whole = private;
+	struct bio bio;
+	int err;
+
+	if (bio_init_clone(whole->bi_bdev, &bio, whole, GFP_NOIO))
+		return false;
+	bio_trim(&bio, (sector_t)first_page << PAGE_SECTORS_SHIFT,
+		 (sector_t)nr_pages << PAGE_SECTORS_SHIFT);
+	err = swap_compress_submit(&bio);
+	bio_uninit(&bio);
+	return !err;
+}
+
+static int swap_compress_write_large(struct scq *scq, struct folio *folio)
+{
+	struct bio_vec bvec;
+	struct bio bio;
+	bool stored;
+
+	swap_bio_init_write(&bio, &bvec, 1, folio);
+	stored = scq_store_large(scq, folio_nr_pages(folio), &bio);
+	bio_uninit(&bio);
+	return stored ? 0 : -EIO;
+}
 
 /*
  * Write the first of @folios and up to @max - 1 that follow it on the device.
@@ -953,25 +1134,31 @@ static unsigned int swap_compress_write(struct list_head *folios,
 	swap_bio_init_write(&bio, bvecs, max, folio);
 	list_for_each_entry_continue(folio, folios, lru) {
 		if (nr == max || folio_memcg(folio) != memcg ||
+		    folio_nr_pages(folio) > SCQ_SLICE_PAGES ||
 		    !swap_bio_add_write(&bio, folio))
 			break;
 		nr++;
 	}
-	*err = submit_bio_wait(&bio);
+	*err = swap_compress_submit(&bio);
 	return nr;
 }
 
 static void swap_compress_store_device(struct scq_run *run)
 {
+	struct folio *folio;
 	unsigned int alone = 0;
 
-	while (!list_empty(&run->folios)) {
-		unsigned int nr;
+	while ((folio = list_first_entry_or_null(&run->folios, struct folio,
+						 lru))) {
+		unsigned int nr = 1;
 		int err;
 
-		nr = swap_compress_write(&run->folios,
-					 alone ? 1 : SWAP_COMPRESS_BIO_FOLIOS,
-					 &err);
+		if (folio_nr_pages(folio) > SCQ_SLICE_PAGES)
+			err = swap_compress_write_large(run->scq, folio);
+		else
+			nr = swap_compress_write(&run->folios,
+						 alone ? 1 : SWAP_COMPRESS_BIO_FOLIOS,
+						 &err);
 		if (err && nr > 1) {
 			alone = nr;	/* to find out which of them failed */
 			continue;
@@ -980,10 +1167,8 @@ static void swap_compress_store_device(struct scq_run *run)
 			alone--;
 
 		while (nr--) {
-			struct folio *folio = list_first_entry(&run->folios,
-							       struct folio,
-							       lru);
-
+			folio = list_first_entry(&run->folios, struct folio,
+						 lru);
 			if (err)
 				pr_alert_ratelimited("Write-error %d on swap entry %lx\n",
 						     err, folio->swap.val);
@@ -1076,6 +1261,7 @@ static const struct scq_ops swap_scq_ops = {
 		swap_compress_store_memory,
 		swap_compress_store_device,
 	},
+	.store_slice = swap_compress_store_slice,
 	.finish	= swap_compress_finish,
 };
 
@@ -1230,6 +1416,17 @@ static int __init swap_compress_sysfs_init(void)
 	return err;
 }
 
+static void __init swap_compress_debugfs_init(void)
+{
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+	struct dentry *dir;
+
+	dir = fault_create_debugfs_attr("fail_swap_compress", NULL,
+					&scq_fault_attr);
+	debugfs_create_u32("points", 0600, dir, &scq_fault_points);
+#endif
+}
+
 /*
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
  * reclaim waits for it: the rescuer alone can finish every batch. Half of the
@@ -1259,6 +1456,7 @@ static int __init swap_compress_init(void)
 	err = swap_compress_sysfs_init();
 	if (err)
 		goto destroy_scq;
+	swap_compress_debugfs_init();
 	register_pm_notifier(&swap_compress_pm_nb);
 	if (swap_compress_boot_on)
 		swap_compress_set_enabled(true);

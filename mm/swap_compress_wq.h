@@ -9,6 +9,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
+#include <linux/fault-inject.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -41,7 +42,7 @@ enum scq_stat {
 	SCQ_FREED,		/* freed by a worker */
 	SCQ_PUT_BACK,		/* back on the LRU: in use again, or failed */
 	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, MADV_PAGEOUT, ... */
-	SCQ_INLINE_UNSUITED,	/* not an anonymous order-0 folio */
+	SCQ_INLINE_UNSUITED,	/* not an anonymous folio */
 	SCQ_INLINE_DEVICE,	/* swap device is not synchronous */
 	SCQ_INLINE_ZSWAP,	/* zswap, or the memcg's share of it, is full */
 	SCQ_INLINE_UNIPROCESSOR,	/* nobody else to do it */
@@ -67,12 +68,18 @@ struct scq_run {
 
 #define SCQ_MAX_STORES	4
 
+/* A folio of more pages may be stored by several workers, this much at a time. */
+#define SCQ_SLICE_PAGES	32U
+
 /**
  * struct scq_ops - what a queue does with the folios of a batch
  * @stores: Tried one after another, NULL ends them. Each goes through
  *	run->folios and says what became of a folio with scq_settle(), or leaves
  *	it to the next one. What the last one leaves has failed. None ends
  *	writeback.
+ * @store_slice: Store some pages of a folio for scq_store_large(), several of
+ *	whose calls may run at a time. True if they are stored. NULL if no store
+ *	calls scq_store_large().
  * @finish: Free what can be freed, give back the rest. Writeback has ended;
  *	what was not stored is dirty. Empties the list and returns the number of
  *	pages freed.
@@ -81,6 +88,8 @@ struct scq_run {
  */
 struct scq_ops {
 	void (*stores[SCQ_MAX_STORES])(struct scq_run *run);
+	bool (*store_slice)(void *private, unsigned int first_page,
+			    unsigned int nr_pages);
 	unsigned long (*finish)(struct list_head *folios);
 };
 
@@ -155,6 +164,27 @@ int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);
 
 void scq_settle(struct scq_run *run, struct folio *folio,
 		enum scq_stat result);
+bool scq_store_large(struct scq *scq, unsigned int nr_pages, void *private);
+
+/* What fault injection can make fail; the bits of scq_fault_points */
+enum scq_fault {
+	SCQ_FAULT_STORE,	/* the store of a folio */
+	SCQ_FAULT_POOL,		/* getting a batch object */
+	SCQ_FAULT_BIO,		/* a write to the device */
+	SCQ_FAULT_DELAY,	/* not an error: a worker begins late */
+};
+
+#ifdef CONFIG_FAULT_INJECTION
+extern struct fault_attr scq_fault_attr;
+extern u32 scq_fault_points;
+
+bool scq_should_fail(enum scq_fault point);
+#else
+static inline bool scq_should_fail(enum scq_fault point)
+{
+	return false;
+}
+#endif
 
 void scq_count(struct scq *scq, enum scq_stat item, unsigned long nr);
 unsigned long scq_read_stat(struct scq *scq, enum scq_stat item);

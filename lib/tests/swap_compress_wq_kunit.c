@@ -22,6 +22,8 @@
 #define LIMIT_PAGES	4096
 #define NR_SUBMITTERS	4
 #define NEVER		(60 * HZ)	/* longer than any test */
+#define SLICED_ORDER	8
+#define SLICED_PAGES	(1 << SLICED_ORDER)
 
 /* One folio of the test; found by folio->index in the backend */
 struct item {
@@ -29,6 +31,7 @@ struct item {
 	unsigned int finished;	/* times */
 	bool shed;		/* the first store leaves it to the second */
 	bool fail;		/* no store takes it */
+	bool slice_fails;	/* one of its slices is not stored */
 	bool cancel;		/* it needs none: nobody wants its content */
 	bool put_back;		/* its finish does not free it */
 	bool dirtied;		/* while under writeback, as it must be */
@@ -44,6 +47,9 @@ static struct backend {
 	unsigned int nr_finished;
 	unsigned int nr_runs;		/* of store */
 	pgoff_t *stored;		/* indices in the order of storing */
+	unsigned int slice_fails;	/* number of the slice that does, from 1 */
+	unsigned int nr_slices;
+	unsigned int slice_pages[SLICED_PAGES];	/* times each was stored */
 	unsigned int nr_shed;		/* by the first store */
 	pgoff_t *shed;			/* indices in the order of shedding */
 	unsigned int largest;		/* pages seen in one run */
@@ -84,6 +90,22 @@ static void test_store(struct scq_run *run)
 	spin_unlock(&be.lock);
 }
 
+static bool test_store_slice(void *private, unsigned int first,
+			     unsigned int nr_pages)
+{
+	bool fails;
+
+	spin_lock(&be.lock);
+	if (!(current->flags & PF_MEMALLOC) || private != &be)
+		be.bad_context = true;
+	fails = ++be.nr_slices == be.slice_fails;
+	while (nr_pages--)
+		be.slice_pages[first++]++;
+	spin_unlock(&be.lock);
+	usleep_range(100, 200);		/* let others have a share */
+	return !fails;
+}
+
 /* It gets what the first one left, and is the last: what it leaves has failed. */
 static void test_second_store(struct scq_run *run)
 {
@@ -96,15 +118,21 @@ static void test_second_store(struct scq_run *run)
 		be.shed[be.nr_shed++] = folio->index;
 		if (!folio_test_writeback(folio))
 			item->bad = true;
-		if (!item->fail)
+		if (!item->fail && folio_nr_pages(folio) <= SCQ_SLICE_PAGES)
 			scq_settle(run, folio, SCQ_STORED);
 	}
 	spin_unlock(&be.lock);
+
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+		if (folio_nr_pages(folio) > SCQ_SLICE_PAGES &&
+		    scq_store_large(run->scq, folio_nr_pages(folio), &be))
+			scq_settle(run, folio, SCQ_STORED);
+	}
 }
 
 static bool failed(const struct item *item)
 {
-	return item->fail && !item->cancel;
+	return (item->fail || item->slice_fails) && !item->cancel;
 }
 
 static unsigned long test_finish(struct list_head *folios)
@@ -151,6 +179,7 @@ static struct address_space test_mapping = {
 
 static const struct scq_ops test_ops = {
 	.stores	= { test_store, test_second_store },
+	.store_slice = test_store_slice,
 	.finish	= test_finish,
 };
 
@@ -454,6 +483,66 @@ static void folio_larger_than_a_batch_goes_alone(struct kunit *test)
 	flush_workqueue(f->wq);
 
 	KUNIT_EXPECT_EQ(test, 4, be.nr_runs);
+	expect_all_finished_once(test);
+}
+
+static void slices_cover_a_large_folio(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	submit(test, 0, 1);
+	scq_flush(&f->scq);
+
+	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
+	for (i = 0; i < SLICED_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, 1, be.slice_pages[i]);
+	KUNIT_EXPECT_EQ(test, SLICED_PAGES, scq_read_stat(&f->scq, SCQ_STORED));
+	KUNIT_EXPECT_FALSE(test, be.bad_context);
+	expect_all_finished_once(test);
+}
+
+static void slices_need_no_helper(struct kunit *test)
+{
+	struct scq *scq = use_pool_of(test, 1);	/* that one is the folio's own */
+
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	submit(test, 0, 1);
+	scq_flush(scq);
+	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
+	expect_all_finished_once(test);
+}
+
+static void failed_slice_fails_the_folio(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	be.slice_fails = 3;
+	be.items[0].slice_fails = true;
+	submit(test, 0, 1);
+	scq_flush(&f->scq);
+
+	KUNIT_EXPECT_EQ(test, SLICED_PAGES, scq_read_stat(&f->scq, SCQ_FAILED));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(be.items[0].folio));
+	expect_all_finished_once(test);
+}
+
+static void helpers_go_back_to_the_pool(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 4, SLICED_ORDER);
+	for (i = 0; i < 4; i++)
+		be.items[i].shed = true;
+	submit(test, 0, 4);
+	scq_flush(&f->scq);
+	KUNIT_EXPECT_EQ(test, NR_BATCHES, f->scq.nr_pool);
 	expect_all_finished_once(test);
 }
 
@@ -907,6 +996,10 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(one_pass_can_fill_several_batches),
 	KUNIT_CASE(large_folio_counts_its_pages),
 	KUNIT_CASE(folio_larger_than_a_batch_goes_alone),
+	KUNIT_CASE(slices_cover_a_large_folio),
+	KUNIT_CASE(slices_need_no_helper),
+	KUNIT_CASE(failed_slice_fails_the_folio),
+	KUNIT_CASE(helpers_go_back_to_the_pool),
 	KUNIT_CASE(push_sends_a_partial_plug),
 	KUNIT_CASE(partial_plug_goes_by_itself_after_the_delay),
 	KUNIT_CASE(push_does_not_wait),

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whatever fails on the way, every byte comes back: injected faults of the
+ * feature's own and in allocations of its workers.
+ *
+ * Needs what swap_compress_test needs, FAULT_INJECTION_DEBUG_FS and debugfs at
+ * /sys/kernel/debug.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "pressure.h"
+
+#define DEBUG	"/sys/kernel/debug/"
+
+/* Bits of "points", see enum scq_fault in mm/swap_compress_wq.h */
+#define STORE	0x1
+#define POOL	0x2
+#define BIO	0x4
+#define DELAY	0x8
+
+static int fault_set(const char *attr, const char *name, long value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEBUG "%s/%s", attr, name);
+	return sys_write_long(path, value);
+}
+
+static int fault_set_address(const char *attr, const char *name,
+			     unsigned long value)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), DEBUG "%s/%s", attr, name);
+	snprintf(text, sizeof(text), "0x%lx", value);
+	return sys_write(path, text);
+}
+
+/* @percent of the calls fail; 0 ends it. */
+static int fault(const char *attr, long percent)
+{
+	return fault_set(attr, "probability", 0) ?:
+	       fault_set(attr, "times", -1) ?:
+	       fault_set(attr, "verbose", 0) ?:
+	       fault_set(attr, "probability", percent);
+}
+
+FIXTURE(fault) {
+	struct stats stats;
+};
+
+FIXTURE_SETUP(fault)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	if (fault("fail_swap_compress", 0))
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	fault("fail_swap_compress", 0);
+	fault("failslab", 0);
+	fault("fail_page_alloc", 0);
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+}
+
+static unsigned long load_with(unsigned int points, long percent)
+{
+	struct load load;
+
+	fault_set("fail_swap_compress", "points", points);
+	fault("fail_swap_compress", percent);
+	load_start(&load, AREA_PAGES);
+	sleep_ms(4000);
+	fault("fail_swap_compress", 0);
+	return load_stop(&load);
+}
+
+TEST_F_TIMEOUT(fault, failing_stores, TIMEOUT)
+{
+	EXPECT_EQ(0, load_with(STORE, 10));
+	EXPECT_LT(self->stats.failed, stat_get("failed"));
+	EXPECT_QUEUED(&self->stats, 500);
+}
+
+TEST_F_TIMEOUT(fault, failing_writes, TIMEOUT)
+{
+	EXPECT_EQ(0, load_with(BIO, 10));
+	EXPECT_LT(self->stats.failed, stat_get("failed"));
+	EXPECT_QUEUED(&self->stats, 500);
+}
+
+TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
+{
+	struct area area;
+
+	fault_set("fail_swap_compress", "points", BIO);
+	fault("fail_swap_compress", 100);
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	reclaim_start();
+	sleep_ms(3000);
+	reclaim_stop();
+	EXPECT_LT(self->stats.failed, stat_get("failed"));
+	fault("fail_swap_compress", 0);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+TEST_F_TIMEOUT(fault, empty_pool, TIMEOUT)
+{
+	unsigned long refused = stat_get("inline_pool");
+
+	EXPECT_EQ(0, load_with(POOL, 50));
+	EXPECT_LT(refused, stat_get("inline_pool"));
+	EXPECT_QUEUED(&self->stats, 100);
+}
+
+TEST_F_TIMEOUT(fault, late_workers, TIMEOUT)
+{
+	EXPECT_EQ(0, load_with(DELAY, 50));
+	EXPECT_QUEUED(&self->stats, 500);
+}
+
+TEST_F_TIMEOUT(fault, everything_at_once, TIMEOUT)
+{
+	EXPECT_EQ(0, load_with(STORE | POOL | BIO | DELAY, 5));
+	EXPECT_LT(self->stats.failed, stat_get("failed"));
+	EXPECT_QUEUED(&self->stats, 200);
+}
+
+/*
+ * Where the functions are that a worker is in when it allocates: from the first
+ * to the last of the object file.
+ */
+static int find_workers(unsigned long *start, unsigned long *end)
+{
+	unsigned long first = 0, last = 0;
+	char line[256], name[128];
+	unsigned long address;
+	bool inside = false;
+	FILE *symbols;
+	char type;
+
+	symbols = fopen("/proc/kallsyms", "re");
+	if (!symbols)
+		return -1;
+	while (fgets(line, sizeof(line), symbols)) {
+		if (sscanf(line, "%lx %c %127s", &address, &type, name) != 3)
+			continue;
+		if (type != 't' && type != 'T')
+			continue;
+		if (inside)
+			last = address;
+		inside = !strcmp(name, "scq_batch_work") ||
+			 !strcmp(name, "scq_plug_work") ||
+			 !strcmp(name, "scq_slice_work") ||
+			 !strcmp(name, "scq_work");
+		if (inside && !first)
+			first = address;
+	}
+	fclose(symbols);
+	*start = first;
+	*end = last;
+	return first && last ? 0 : -1;
+}
+
+/* Allocations that fail below the feature's workers, and nowhere else */
+static unsigned long load_without_memory(struct __test_metadata *_metadata,
+					 const char *attr)
+{
+	unsigned long start, end;
+	struct load load;
+
+	ASSERT_EQ(0, find_workers(&start, &end));
+	ASSERT_EQ(0, fault_set_address(attr, "require-start", start));
+	ASSERT_EQ(0, fault_set_address(attr, "require-end", end));
+	ASSERT_EQ(0, fault_set(attr, "stacktrace-depth", 32));
+	ASSERT_EQ(0, fault(attr, 10));
+	load_start(&load, AREA_PAGES);
+	sleep_ms(4000);
+	fault(attr, 0);
+	return load_stop(&load);
+}
+
+TEST_F_TIMEOUT(fault, failing_slab_in_workers, TIMEOUT)
+{
+	if (fault_set("failslab", "ignore-gfp-wait", 0) ||
+	    fault_set("failslab", "require-start", 0))
+		SKIP(return, "needs CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
+	sys_write(ZSWAP "enabled", "1");
+	EXPECT_EQ(0, load_without_memory(_metadata, "failslab"));
+	EXPECT_QUEUED(&self->stats, 500);
+}
+
+TEST_F_TIMEOUT(fault, failing_pages_in_workers, TIMEOUT)
+{
+	if (fault_set("fail_page_alloc", "ignore-gfp-wait", 0) ||
+	    fault_set("fail_page_alloc", "min-order", 0) ||
+	    fault_set("fail_page_alloc", "require-start", 0))
+		SKIP(return, "needs CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
+	EXPECT_EQ(0, load_without_memory(_metadata, "fail_page_alloc"));
+	EXPECT_QUEUED(&self->stats, 500);
+}
+
+int main(int argc, char **argv)
+{
+	pressure_init();
+	return test_harness_run(argc, argv);
+}
