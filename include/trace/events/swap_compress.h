@@ -38,7 +38,8 @@ DEFINE_EVENT(swap_compress_folio, swap_compress_queue,
 /**
  * swap_compress_store - a worker is done with the write of a folio
  * @folio:	the folio, under writeback
- * @result:	"stored", "failed" or why it was cancelled: the counter's name
+ * @result:	"stored" and the like, "failed" or why it was cancelled: the
+ *		counter's name
  */
 DEFINE_EVENT(swap_compress_folio, swap_compress_store,
 	     TP_PROTO(struct folio *folio, const char *result),

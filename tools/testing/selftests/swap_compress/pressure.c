@@ -133,12 +133,17 @@ void reclaim_stop(void)
 unsigned long reclaim(void)
 {
 	struct vmstat before, after;
+	unsigned int tries = 5;
 	unsigned long last;
 
 	vmstat_read(&before);
 	reclaim_start();
-	if (!kswapd_wait(&after, &last, SETTLE_MS))
-		errx(1, "kswapd does not come to rest");
+	/* Memory that was just used has to age first, which takes its time. */
+	do {
+		if (!kswapd_wait(&after, &last, SETTLE_MS))
+			errx(1, "kswapd does not come to rest");
+		kswapd_wake();
+	} while (after.pgsteal_kswapd == before.pgsteal_kswapd && --tries);
 	reclaim_stop();
 	return after.pgsteal_kswapd - before.pgsteal_kswapd;
 }

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Folios of a memory cgroup on their way: with its limits, its share of zswap,
+ * without leave to write to the device, and when it goes away meanwhile.
+ *
+ * Needs what swap_compress_test needs, cgroup v2 at /sys/fs/cgroup with the
+ * memory controller, and CONFIG_ZSWAP for some.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "pressure.h"
+
+#define ROOT	"/sys/fs/cgroup/"
+#define GROUP	ROOT "swap_compress/"
+
+static int group_make(void)
+{
+	sys_write(ROOT "cgroup.subtree_control", "+memory");
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		return -errno;
+	return sys_long(GROUP "memory.current") < 0 ? -ENOENT : 0;
+}
+
+/* Its processes have just ended: they may need a moment to be gone. */
+static int group_remove(void)
+{
+	unsigned int tries = 200;
+	int ret;
+
+	while ((ret = rmdir(GROUP)) && errno == EBUSY && --tries)
+		sleep_ms(10);
+	return ret ? -errno : 0;
+}
+
+static unsigned long group_stat(const char *name)
+{
+	FILE *file = fopen(GROUP "memory.stat", "re");
+	unsigned long value = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, name, strlen(name)) &&
+		    line[strlen(name)] == ' ')
+			value = strtoul(line + strlen(name), NULL, 10);
+	}
+	if (file)
+		fclose(file);
+	return value;
+}
+
+static long group_events(const char *name)
+{
+	FILE *file = fopen(GROUP "memory.events", "re");
+	char line[128];
+	long value = -1;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, name, strlen(name)) &&
+		    line[strlen(name)] == ' ')
+			value = strtol(line + strlen(name), NULL, 10);
+	}
+	if (file)
+		fclose(file);
+	return value;
+}
+
+FIXTURE(memcg) {
+	struct stats stats;
+};
+
+FIXTURE_SETUP(memcg)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	if (group_make())
+		SKIP(return, "needs cgroup v2 at " ROOT " with the memory controller");
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	group_remove();
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+}
+
+/* Runs a function in a process of the group; its exit status, -1 if killed. */
+static int group_run(int (*function)(void))
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid) {
+		if (sys_write(GROUP "cgroup.procs", "0"))
+			_exit(99);
+		_exit(function());
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static int fill_reclaim_verify(void)
+{
+	struct area area;
+	unsigned long wrong;
+
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	reclaim();
+	wrong = area_verify(&area);
+	area_unmap(&area);
+	return wrong ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(memcg, stolen_pages_are_its_own, TIMEOUT)
+{
+	EXPECT_EQ(0, group_run(fill_reclaim_verify));
+	EXPECT_QUEUED(&self->stats, 1000);
+	EXPECT_LT(1000, group_stat("pgsteal_kswapd"));
+}
+
+/* Exits with pages in flight; 2: none were seen. */
+static int fill_and_leave(void)
+{
+	unsigned long enough = stat_get("queued") + 256;
+	unsigned int waited;
+	struct area area;
+
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	reclaim_start();
+	for (waited = 0; waited < 2000; waited++) {
+		if (stat_get("queued") > enough &&
+		    sys_long(SWAP_COMPRESS "inflight_pages") > 0)
+			return 0;
+		sched_yield();
+	}
+	return 2;
+}
+
+TEST_F_TIMEOUT(memcg, removed_with_queued_folios, TIMEOUT)
+{
+	unsigned int round, seen = 0;
+
+	for (round = 0; round < 8; round++) {
+		seen += !group_run(fill_and_leave);
+		EXPECT_EQ(0, group_remove());
+		reclaim_stop();
+		ASSERT_EQ(0, group_make());
+	}
+	EXPECT_LT(0, seen);
+	EXPECT_QUEUED(&self->stats, 256);
+}
+
+static int load_for_a_while(void)
+{
+	struct load load;
+
+	load_start(&load, AREA_PAGES);
+	sleep_ms(4000);
+	return load_stop(&load) ? 1 : 0;
+}
+
+/* Its own reclaim and kswapd's at the same folios; nothing is killed for it. */
+TEST_F_TIMEOUT(memcg, tight_limit_under_load, TIMEOUT)
+{
+	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
+				    AREA_PAGES * PAGE_BYTES / 2));
+	EXPECT_EQ(0, group_run(load_for_a_while));
+	EXPECT_EQ(0, group_events("oom_kill"));
+}
+
+/* What it may not have in zswap is kswapd's to decide about. */
+TEST_F_TIMEOUT(memcg, zswap_share_under_load, TIMEOUT)
+{
+	unsigned long refused = stat_get("inline_zswap");
+
+	if (sys_write(ZSWAP "enabled", "1"))
+		SKIP(return, "needs a kernel with CONFIG_ZSWAP");
+	ASSERT_EQ(0, sys_write_long(GROUP "memory.zswap.max", MIB));
+	EXPECT_EQ(0, group_run(load_for_a_while));
+	EXPECT_LT(refused, stat_get("inline_zswap"));
+	EXPECT_EQ(0, group_events("oom_kill"));
+}
+
+/* Requests written to the swap device */
+static unsigned long device_writes(void)
+{
+	unsigned long writes = 0;
+	char path[160], text[256];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat",
+		 strrchr(swap_device, '/') + 1);
+	if (!sys_read(path, text, sizeof(text)))
+		sscanf(text, "%*u %*u %*u %*u %lu", &writes);
+	return writes;
+}
+
+TEST_F_TIMEOUT(memcg, without_leave_nothing_reaches_the_device, TIMEOUT)
+{
+	unsigned long stored = stat_get("stored_zswap");
+	unsigned long writes;
+
+	if (sys_write(ZSWAP "enabled", "1"))
+		SKIP(return, "needs a kernel with CONFIG_ZSWAP");
+	ASSERT_EQ(0, sys_write(GROUP "memory.zswap.writeback", "0"));
+	writes = device_writes();
+	EXPECT_EQ(0, group_run(fill_reclaim_verify));
+	EXPECT_LT(stored + 1000, stat_get("stored_zswap"));
+
+	/* Nor when there is no room in zswap: it stays in memory, then. */
+	ASSERT_EQ(0, sys_write_long(GROUP "memory.zswap.max", MIB));
+	EXPECT_EQ(0, group_run(fill_reclaim_verify));
+	EXPECT_EQ(writes, device_writes());
+	EXPECT_EQ(0, group_events("oom_kill"));
+}
+
+int main(int argc, char **argv)
+{
+	pressure_init();
+	return test_harness_run(argc, argv);
+}
