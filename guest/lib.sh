@@ -34,6 +34,22 @@ setup_zram() {
 	echo "zram.disksize_mib $size"
 }
 
+# sc.store=zram (default), or zswap in front of it with the same compressor.
+setup_store() {
+	case ${sc_store:=zram} in
+	zram) ;;
+	zswap)
+		zswap=/sys/module/zswap/parameters
+		[ -d $zswap ] || die "this kernel has no zswap (CONFIG_ZSWAP)"
+		echo "${sc_comp:-lz4}" >$zswap/compressor || die "zswap does not know sc.comp=$sc_comp"
+		# All of it is to fit.
+		echo 60 >$zswap/max_pool_percent && echo 1 >$zswap/enabled || die "zswap cannot be switched on"
+		;;
+	*) die "sc.store=$sc_store is not valid: zram or zswap" ;;
+	esac
+	echo "store $sc_store"
+}
+
 # sc.mode=on|off; a kernel without the feature can only be off.
 setup_mode() {
 	case ${sc_mode:-off} in

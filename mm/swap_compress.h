@@ -11,6 +11,7 @@
 #include <linux/list.h>
 
 struct folio;
+struct swap_iocb;
 
 /* swap_writeout() of an accepted folio returns it, see positive_aop_returns. */
 #define SWAP_WRITEOUT_QUEUED	0x80002
@@ -40,10 +41,14 @@ static inline bool __swap_compress_wait(void) { return false; }
 static inline bool swap_compress_on(void) { return false; }
 #endif
 
-/* Is the folio handed over, and unlocked? */
-static inline bool swap_compress_queue(struct folio *folio)
+/*
+ * Is the folio handed over, and unlocked? Only reclaim plugs its writes, and knows
+ * what to do then: others also write shmem to swap.
+ */
+static inline bool swap_compress_queue(struct folio *folio,
+				       struct swap_iocb **swap_plug)
 {
-	return swap_compress_on() && __swap_compress_queue(folio);
+	return swap_compress_on() && swap_plug && __swap_compress_queue(folio);
 }
 
 /* Pass on what was handed over, after the TLB flush. */

@@ -55,6 +55,8 @@
 #include <linux/ktime.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/percpu.h>
@@ -811,6 +813,13 @@ static struct scq swap_scq;
 /* Pages that kswapd was credited for and that were not freed, per node */
 static atomic_long_t swap_compress_debit[MAX_NUMNODES];
 
+/* Bits of the knob "sources": what else is handed over */
+#define SWAP_COMPRESS_SHMEM	BIT(0)
+#define SWAP_COMPRESS_PROACTIVE	BIT(1)
+#define SWAP_COMPRESS_SOURCES	(SWAP_COMPRESS_SHMEM | SWAP_COMPRESS_PROACTIVE)
+
+static unsigned int swap_compress_sources;
+
 /*
  * zswap, if the limits allow it: a worker can leave a folio to the device, but
  * not tell reclaim to activate it where the memcg forbids that.
@@ -839,9 +848,13 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
  */
 static enum scq_stat swap_compress_eligible(struct folio *folio)
 {
-	if (!current_is_kswapd())
+	unsigned int sources = READ_ONCE(swap_compress_sources);
+
+	if (!current_is_kswapd() &&
+	    !((sources & SWAP_COMPRESS_PROACTIVE) && reclaim_is_proactive()))
 		return SCQ_INLINE_NOT_KSWAPD;
-	if (!folio_test_anon(folio))
+	/* A fault on shmem waits for the end of writeback. */
+	if (!folio_test_anon(folio) && !(sources & SWAP_COMPRESS_SHMEM))
 		return SCQ_INLINE_UNSUITED;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
@@ -939,6 +952,27 @@ bool __swap_compress_wait(void)
 	/* Long for a batch, short for somebody who waits for memory */
 	return scq_wait(&swap_scq, HZ / 10);
 }
+
+/*
+ * The page allocator does not count what is isolated as reclaimable, and may be
+ * here without having tried to reclaim at all: no task is to be killed for memory
+ * that is on its way.
+ */
+static int swap_compress_oom(struct notifier_block *nb, unsigned long unused,
+			     void *nr_freed)
+{
+	unsigned long freed = scq_read_stat(&swap_scq, SCQ_FREED);
+
+	if (atomic_long_read(&swap_scq.inflight_pages) &&
+	    __swap_compress_wait())
+		*(unsigned long *)nr_freed += scq_read_stat(&swap_scq,
+							    SCQ_FREED) - freed;
+	return NOTIFY_OK;
+}
+
+static struct notifier_block swap_compress_oom_nb = {
+	.notifier_call = swap_compress_oom,
+};
 
 /*
  * From here on until after resume nothing is accepted, so that nothing is in
@@ -1349,6 +1383,26 @@ static ssize_t max_inflight_pages_store(struct kobject *kobj,
 	return err ?: scq_set_max_inflight_pages(&swap_scq, nr_pages) ?: count;
 }
 
+static ssize_t sources_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(swap_compress_sources));
+}
+
+static ssize_t sources_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	unsigned int sources;
+	int err = kstrtouint(buf, 0, &sources);
+
+	if (err)
+		return err;
+	if (sources & ~SWAP_COMPRESS_SOURCES)
+		return -EINVAL;
+	WRITE_ONCE(swap_compress_sources, sources);
+	return count;
+}
+
 static ssize_t inflight_pages_show(struct kobject *kobj,
 				   struct kobj_attribute *attr, char *buf)
 {
@@ -1360,12 +1414,14 @@ static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
 static struct kobj_attribute batch_pages_attr = __ATTR_RW(batch_pages);
 static struct kobj_attribute max_inflight_pages_attr =
 	__ATTR_RW(max_inflight_pages);
+static struct kobj_attribute sources_attr = __ATTR_RW(sources);
 static struct kobj_attribute inflight_pages_attr = __ATTR_RO(inflight_pages);
 
 static struct attribute *swap_compress_attrs[] = {
 	&enabled_attr.attr,
 	&batch_pages_attr.attr,
 	&max_inflight_pages_attr.attr,
+	&sources_attr.attr,
 	&inflight_pages_attr.attr,
 	NULL
 };
@@ -1458,6 +1514,7 @@ static int __init swap_compress_init(void)
 		goto destroy_scq;
 	swap_compress_debugfs_init();
 	register_pm_notifier(&swap_compress_pm_nb);
+	register_oom_notifier(&swap_compress_oom_nb);
 	if (swap_compress_boot_on)
 		swap_compress_set_enabled(true);
 	return 0;

@@ -41,8 +41,8 @@ enum scq_stat {
 	SCQ_CANCELLED_FREED,	/* not stored: nobody is left to want it */
 	SCQ_FREED,		/* freed by a worker */
 	SCQ_PUT_BACK,		/* back on the LRU: in use again, or failed */
-	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, MADV_PAGEOUT, ... */
-	SCQ_INLINE_UNSUITED,	/* not an anonymous folio */
+	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, and MADV_PAGEOUT unless asked */
+	SCQ_INLINE_UNSUITED,	/* shmem, unless asked for */
 	SCQ_INLINE_DEVICE,	/* swap device is not synchronous */
 	SCQ_INLINE_ZSWAP,	/* zswap, or the memcg's share of it, is full */
 	SCQ_INLINE_UNIPROCESSOR,	/* nobody else to do it */

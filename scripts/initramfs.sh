@@ -30,7 +30,7 @@ compile() {	# PROGRAM SOURCE...
 build_parts() {
 	local test
 	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,mix,sysfile}.c
-	for test in swap_{compress,zswap,large,memcg,fault}_test; do
+	for test in swap_{compress,zswap,large,memcg,fault,pm}_test; do
 		compile "$BUILD/$test" "$SELFTESTS"/{$test,pressure,mix,sysfile}.c
 	done
 	"$CC" -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"

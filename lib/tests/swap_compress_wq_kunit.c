@@ -990,6 +990,84 @@ static void workers_do_not_reclaim(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, be.bad_context);
 }
 
+#ifdef CONFIG_FAULT_INJECTION
+static void end_faults(void *unused)
+{
+	scq_fault_attr.probability = 0;
+}
+
+/* From now on until the end of the test */
+static void begin_faults(struct kunit *test, enum scq_fault point)
+{
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_faults,
+							   NULL));
+	scq_fault_points = BIT(point);
+	scq_fault_attr.verbose = 0;
+	atomic_set(&scq_fault_attr.times, -1);
+	scq_fault_attr.probability = 100;
+}
+#else
+static void end_faults(void *unused) {}
+
+static void begin_faults(struct kunit *test, enum scq_fault point)
+{
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+}
+#endif
+
+static void injected_store_fault_fails_the_folio(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 8, 0);
+	for (i = 0; i < 8; i++)
+		be.items[i].fail = true;	/* what is to be seen of it */
+	begin_faults(test, SCQ_FAULT_STORE);
+	submit(test, 0, 8);
+	scq_flush(&f->scq);
+	end_faults(NULL);
+
+	KUNIT_EXPECT_EQ(test, 0, be.nr_stored);
+	KUNIT_EXPECT_EQ(test, 8, scq_read_stat(&f->scq, SCQ_FAILED));
+	expect_all_finished_once(test);
+}
+
+static void injected_pool_fault_means_refusal(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	LIST_HEAD(folios);
+	unsigned int i;
+
+	make_items(test, 9, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	/* Accepted before, and no batch to be had when the plug is full */
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, SCQ_QUEUED,
+				queue_item(&f->scq, &be.items[i], &folios));
+	begin_faults(test, SCQ_FAULT_POOL);
+	expect_refused(test, 8, SCQ_INLINE_POOL);
+	scq_plug(&f->scq, &folios);
+	KUNIT_EXPECT_TRUE(test, finished_in_time(8));
+	end_faults(NULL);
+
+	submit(test, 8, 1);
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
+}
+
+static void injected_delay_only_delays(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 40, 0);
+	begin_faults(test, SCQ_FAULT_DELAY);
+	submit(test, 0, 40);
+	scq_flush(&f->scq);
+	end_faults(NULL);
+	expect_all_finished_once(test);
+}
+
 static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(order_is_kept_within_a_batch),
 	KUNIT_CASE(full_plug_makes_a_batch),
@@ -1022,6 +1100,9 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),
 	KUNIT_CASE(workers_do_not_reclaim),
+	KUNIT_CASE(injected_store_fault_fails_the_folio),
+	KUNIT_CASE(injected_pool_fault_means_refusal),
+	KUNIT_CASE(injected_delay_only_delays),
 	{}
 };
 

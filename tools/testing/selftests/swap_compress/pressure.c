@@ -21,15 +21,25 @@
 struct mix mix;
 char swap_device[128];
 
-void area_map(struct area *area, unsigned long pages)
+static void area_map_as(struct area *area, unsigned long pages, int flags)
 {
 	area->pages = pages;
 	area->base = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			  flags | MAP_ANONYMOUS, -1, 0);
 	area->gen = calloc(pages, 1);
 	if (area->base == MAP_FAILED || !area->gen)
 		err(1, "memory for %lu pages", pages);
 	madvise(area->base, pages * PAGE_BYTES, MADV_NOHUGEPAGE);
+}
+
+void area_map(struct area *area, unsigned long pages)
+{
+	area_map_as(area, pages, MAP_PRIVATE);
+}
+
+void area_map_shared(struct area *area, unsigned long pages)
+{
+	area_map_as(area, pages, MAP_SHARED);
 }
 
 void area_unmap(struct area *area)
@@ -243,6 +253,7 @@ unsigned long load_stop(struct load *load)
 static struct setting knobs[] = {
 	{ .path = SWAP_COMPRESS "max_inflight_pages" },
 	{ .path = SWAP_COMPRESS "batch_pages" },
+	{ .path = SWAP_COMPRESS "sources" },
 	{ .path = SWAP_COMPRESS "enabled" },
 	{ .path = WORKQUEUE "max_active" },
 	{ .path = WORKQUEUE "nice" },
@@ -354,11 +365,14 @@ static void take_memory(void)
 		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
 }
 
-void pressure_init(void)
+void pressure_init(bool lock_memory)
 {
 	find_swap();
 	if (!swap_device[0] || sys_long(SWAP_COMPRESS "enabled") < 0)
 		return;
 	mix_open(&mix, getenv("SWAP_COMPRESS_MIX") ?: MIX_FILE);
-	take_memory();
+	/* The watermarks are to be what a test sets, whatever is fragmented. */
+	sys_write_long(VM "watermark_boost_factor", 0);
+	if (lock_memory)
+		take_memory();
 }

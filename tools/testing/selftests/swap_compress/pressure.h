@@ -24,10 +24,10 @@ extern char swap_device[128];	/* the first of /proc/swaps */
 
 /*
  * To be called first by main(): finds the swap device, opens the content, and
- * locks away all memory but what an area and a little more need. Does nothing
- * without swap or the feature, so that the tests can be skipped.
+ * if asked to locks away all memory but what an area and a little more need. Does
+ * nothing without swap or the feature, so that the tests can be skipped.
  */
-void pressure_init(void);
+void pressure_init(bool lock_memory);
 
 /* Memory under test, and the generation each of its pages is in. */
 struct area {
@@ -37,6 +37,7 @@ struct area {
 };
 
 void area_map(struct area *area, unsigned long pages);
+void area_map_shared(struct area *area, unsigned long pages);	/* shmem */
 void area_unmap(struct area *area);
 void area_fill(struct area *area);
 /* How many pages hold a wrong byte. */

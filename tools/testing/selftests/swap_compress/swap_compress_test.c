@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,9 @@ TEST_F(swap_compress, knobs_refuse_bad_values)
 		{ "max_inflight_pages", "0" },
 		{ "max_inflight_pages", "-1" },
 		{ "max_inflight_pages", "many" },
+		{ "sources", "4" },
+		{ "sources", "-1" },
+		{ "sources", "all" },
 	};
 	char before[64], after[64], path[128];
 	unsigned int i;
@@ -380,36 +384,104 @@ TEST_F_TIMEOUT(swap_compress, swapoff_under_load, TIMEOUT)
 	EXPECT_EQ(0, load_stop(&load));
 }
 
-/*
- * Freezes tasks as suspend does, and thaws them after some seconds. From the
- * preparation on nothing is queued, and afterwards it is again.
- */
-TEST_F_TIMEOUT(swap_compress, freezer_under_load, TIMEOUT)
+/* What unloading zram or giving it another size takes: the device is emptied. */
+TEST_F_TIMEOUT(swap_compress, zram_reset_under_load, TIMEOUT)
 {
-	unsigned long stopped = stat_get("inline_stopped");
+	const char *name = strrchr(swap_device, '/') + 1;
+	char reset[128], disksize[128], size[64];
 	struct load load;
+	unsigned int i;
 
-	if (sys_write("/sys/power/pm_test", "freezer"))
-		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
-	load_start(&load, AREA_PAGES);
-	sleep_ms(1000);
-	EXPECT_QUEUED(&self->stats, 100);
-	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
-	stats_read(&self->stats);
-	revive_kswapd();
-	sleep_ms(2000);
-	EXPECT_QUEUED(&self->stats, 100);
+	snprintf(reset, sizeof(reset), "/sys/block/%s/reset", name);
+	snprintf(disksize, sizeof(disksize), "/sys/block/%s/disksize", name);
+	if (access(reset, W_OK) || sys_read(disksize, size, sizeof(size)))
+		SKIP(return, "needs zram as swap");
+	load_start(&load, AREA_PAGES / 2);
+	for (i = 0; i < 3; i++) {
+		sleep_ms(700);
+		/* Not while it is used, however little is on its way. */
+		EXPECT_EQ(-EBUSY, sys_write(reset, "1"));
+		ASSERT_EQ(0, swapoff_with_room()) {
+			TH_LOG("swapoff %s: %s", swap_device, strerror(errno));
+		}
+		ASSERT_EQ(0, sys_write(reset, "1"));
+		ASSERT_EQ(0, sys_write(disksize, size));
+		ASSERT_EQ(0, make_swap(swap_device));
+		ASSERT_EQ(0, swapon(swap_device, 0));
+		revive_kswapd();
+	}
+	sleep_ms(700);
+	EXPECT_QUEUED(&self->stats, 300);
 	EXPECT_EQ(0, load_stop(&load));
-	ksft_print_msg("refused meanwhile: %lu\n",
-		       stat_get("inline_stopped") - stopped);
-	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+}
 
-	/* Off before, off afterwards */
-	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "0"));
-	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "freezer"));
-	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
-	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
-	EXPECT_EQ(0, sys_long(SWAP_COMPRESS "enabled"));
+/* Compaction and migration meet folios that belong to the queue. */
+TEST_F_TIMEOUT(swap_compress, compaction_under_load, TIMEOUT)
+{
+	struct load load;
+	unsigned int i;
+
+	if (access(VM "compact_memory", W_OK))
+		SKIP(return, "needs a kernel with CONFIG_COMPACTION");
+	load_start(&load, AREA_PAGES);
+	for (i = 0; i < 20; i++) {
+		sleep_ms(150);
+		EXPECT_EQ(0, sys_write(VM "compact_memory", "1"));
+	}
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_EQ(0, load_stop(&load));
+}
+
+/* Reclaim that somebody asked for, and does not wait for */
+TEST_F_TIMEOUT(swap_compress, proactive_if_asked_for, TIMEOUT)
+{
+	struct area area;
+
+	area_map(&area, AREA_PAGES / 2);
+	area_fill(&area);
+	/* Not by default */
+	madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
+	EXPECT_GT(self->stats.queued + 500, stat_get("queued"));
+	EXPECT_EQ(0, area_verify(&area));
+
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	stats_read(&self->stats);
+	madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_EQ(0, area_verify(&area));
+
+	stats_read(&self->stats);
+	/* That less could be freed, or was by then, is no error here. */
+	sys_write("/sys/fs/cgroup/memory.reclaim", "16M");
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/* Its pages are not anonymous, and a fault on one waits for its store. */
+TEST_F_TIMEOUT(swap_compress, shmem_if_asked_for, TIMEOUT)
+{
+	struct area area;
+	unsigned int i;
+
+	area_map_shared(&area, AREA_PAGES);
+	area_fill(&area);
+	EXPECT_LT(1000, reclaim());
+	/* Not by default; what the rest of the system had may be queued. */
+	EXPECT_GT(self->stats.queued + 1000, stat_get("queued"));
+	EXPECT_EQ(0, area_verify(&area));
+
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "1"));
+	stats_read(&self->stats);
+	reclaim_start();
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, area_verify(&area));
+	reclaim_stop();
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
 }
 
 /* With one CPU left there is nothing to gain: kswapd stores for itself. */
@@ -455,8 +527,78 @@ TEST_F_TIMEOUT(swap_compress, ram_disk_comes_back, TIMEOUT)
 	revive_kswapd();
 }
 
+/* Everything that can be changed, at once and at random */
+static void turn_a_knob(unsigned long random)
+{
+	static const struct {
+		const char *path;
+		const char *values[4];
+	} all[] = {
+		{ SWAP_COMPRESS "enabled", { "0", "1", "1", "1" } },
+		{ SWAP_COMPRESS "batch_pages", { "1", "8", "32", "64" } },
+		{ SWAP_COMPRESS "sources", { "0", "1", "2", "3" } },
+		{ SWAP_COMPRESS "max_inflight_pages",
+		  { "64", "128", "512", "256" } },
+		{ WORKQUEUE "max_active", { "1", "2", "4", "16" } },
+		{ WORKQUEUE "cpumask", { "1", "2", "3", "3" } },
+		{ WORKQUEUE "nice", { "-10", "0", "10", "19" } },
+		{ WORKQUEUE "affinity_scope",
+		  { "cpu", "cache", "system", "smt" } },
+		{ ZSWAP "enabled", { "0", "1", "0", "1" } },
+		{ ZSWAP "max_pool_percent", { "1", "5", "20", "40" } },
+		{ CPU1_ONLINE, { "0", "1", "1", "1" } },
+	};
+	unsigned int i = (random >> 33) % ARRAY_SIZE(all);
+
+	/* A combination that is refused changes nothing, which is fine. */
+	sys_write(all[i].path, all[i].values[random >> 62]);
+}
+
+/* SWAP_COMPRESS_SECONDS: how long, 10 by default */
+TEST_F_TIMEOUT(swap_compress, everything_at_once, 86400)
+{
+	const char *seconds = getenv("SWAP_COMPRESS_SECONDS") ?: "10";
+	unsigned long end = now_ns() + strtoul(seconds, NULL, 10) * 1000000000;
+	unsigned long random = mix.seed;
+	struct load load;
+
+	load_start(&load, AREA_PAGES);
+	while (now_ns() < end) {
+		random = random * 6364136223846793005UL + 1442695040888963407UL;
+		turn_a_knob(random);
+		sleep_ms(50);
+	}
+	sys_write(CPU1_ONLINE, "1");
+	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
+	revive_kswapd();
+	sleep_ms(1000);
+	EXPECT_QUEUED(&self->stats, 100);
+	EXPECT_EQ(0, load_stop(&load));
+}
+
+/* With one CPU from the start nothing is handed over, and all works as ever. */
+TEST(one_cpu)
+{
+	unsigned long queued, alone;
+	struct area area;
+
+	if (sys_long(SWAP_COMPRESS "enabled") < 0 || !swap_device[0] ||
+	    sysconf(_SC_NPROCESSORS_CONF) > 1)
+		SKIP(return, "needs a machine with one CPU, and swap");
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
+	queued = stat_get("queued");
+	alone = stat_get("inline_uniprocessor");
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	EXPECT_LT(1000, reclaim());
+	EXPECT_EQ(queued, stat_get("queued"));
+	EXPECT_LT(alone, stat_get("inline_uniprocessor"));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
 int main(int argc, char **argv)
 {
-	pressure_init();
+	pressure_init(true);
 	return test_harness_run(argc, argv);
 }

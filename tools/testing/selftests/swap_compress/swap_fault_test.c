@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/swap.h>
 
 #include "kselftest_harness.h"
 #include "pressure.h"
@@ -200,6 +201,31 @@ TEST_F_TIMEOUT(fault, failing_slab_in_workers, TIMEOUT)
 	EXPECT_QUEUED(&self->stats, 500);
 }
 
+/*
+ * A folio that was handed over for zswap, and does not get in, goes to a device
+ * that is done with a write only when it says so.
+ */
+TEST_F_TIMEOUT(fault, failing_slab_sends_folios_to_the_disk, TIMEOUT)
+{
+	const char *disk = getenv("SWAP_COMPRESS_DISK") ?: "/dev/vda";
+	unsigned long stored = stat_get("stored");
+
+	if (fault_set("failslab", "ignore-gfp-wait", 0) ||
+	    fault_set("failslab", "require-start", 0))
+		SKIP(return, "needs CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
+	if (sys_write(ZSWAP "enabled", "1"))
+		SKIP(return, "needs CONFIG_ZSWAP");
+	if (make_swap(disk))
+		SKIP(return, "needs a disk to overwrite in SWAP_COMPRESS_DISK or as /dev/vda");
+	ASSERT_EQ(0, swapoff(swap_device));
+	ASSERT_EQ(0, swapon(disk, 0));
+	EXPECT_EQ(0, load_without_memory(_metadata, "failslab"));
+	EXPECT_LT(stored, stat_get("stored"));
+	ASSERT_EQ(0, swapoff(disk));
+	ASSERT_EQ(0, swapon(swap_device, 0));
+	revive_kswapd();
+}
+
 TEST_F_TIMEOUT(fault, failing_pages_in_workers, TIMEOUT)
 {
 	if (fault_set("fail_page_alloc", "ignore-gfp-wait", 0) ||
@@ -212,6 +238,6 @@ TEST_F_TIMEOUT(fault, failing_pages_in_workers, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init();
+	pressure_init(true);
 	return test_harness_run(argc, argv);
 }

@@ -120,7 +120,7 @@ TEST_F_TIMEOUT(large, parts_dropped_while_reclaimed, TIMEOUT)
 	for (i = 5; i < area.pages; i += 16)
 		madvise(area.base + i * PAGE_BYTES, 3 * PAGE_BYTES,
 			MADV_DONTNEED);
-	EXPECT_QUEUED(&self->stats, 1);
+	EXPECT_LT(self->stats.queued, stat_get("queued"));
 	for (i = 0; i < area.pages; i++) {
 		unsigned char *byte = area.base + i * PAGE_BYTES;
 		unsigned long n = 0;
@@ -139,6 +139,6 @@ TEST_F_TIMEOUT(large, parts_dropped_while_reclaimed, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init();
+	pressure_init(true);
 	return test_harness_run(argc, argv);
 }

@@ -11,6 +11,8 @@
  *                reclaims alone, and measures that
  *   burst[=MiB]  fills more memory flat out, measuring each 64 KiB; without an
  *                amount two fifths of the memory, 160 MiB at most
+ *   storm        uses the filled memory in the order in which kswapd takes it,
+ *                with raised watermarks: measures each fault
  *   corrupt      damages one byte: a following verify must report it
  *   verify       compares every byte of fill and burst, gives the memory back
  *
@@ -22,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "mix.h"
 #include "sysfile.h"
@@ -31,6 +34,8 @@
 #define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
 #define COLD_MS		300
 #define SETTLE_MS	30000
+#define STORM_SCALE	300		/* enough to keep kswapd at it */
+#define STORM_ROUNDS	3
 #define MIN_FILL_MIB	32UL
 #define MAX_BURST_MIB	160UL
 #define MAX_AREAS	8
@@ -249,6 +254,64 @@ static void do_burst(void)
 	print_zram();
 }
 
+static unsigned long faults_so_far(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Faults on folios that are just being reclaimed: off, their lock is held. */
+static void do_storm(void)
+{
+	struct area *area = &areas[0];
+	unsigned long most = area->pages * STORM_ROUNDS;
+	long scale = sys_long(VM "watermark_scale_factor");
+	unsigned long faults, before, start, page, i;
+	unsigned long *took, count = 0;
+	struct reading from, to;
+
+	if (!nr_areas)
+		errx(1, "storm: nothing has been filled");
+	took = malloc(most * sizeof(*took));
+	if (!took || mlock(took, most * sizeof(*took)))
+		err(1, "storm: memory for %lu latencies", most);
+
+	if (scale < 0 || sys_write_long(VM "watermark_scale_factor", STORM_SCALE))
+		errx(1, "storm: cannot raise the watermarks");
+	kswapd_wake();
+	reading_take(&from);
+	start = now_ns();
+	faults = faults_so_far();
+	for (i = 0; i < most; i++) {
+		page = i % area->pages;
+		before = now_ns();
+		*(volatile unsigned char *)(area->base + page * PAGE_BYTES);
+		took[count] = now_ns() - before;
+		if (faults_so_far() != faults) {
+			faults = faults_so_far();
+			count++;
+		}
+	}
+	start = now_ns() - start;
+	reading_take(&to);
+	sys_write_long(VM "watermark_scale_factor", scale);
+	if (!count)
+		errx(1, "storm: no fault: is there swap?");
+
+	qsort(took, count, sizeof(*took), compare_ns);
+	print_reclaim("storm", &from, &to, start,
+		      to.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
+	printf("storm.faults %lu\n", count);
+	printf("storm.latency_p50_us %.1f\n", percentile_us(took, count, 0.5));
+	printf("storm.latency_p99_us %.1f\n", percentile_us(took, count, 0.99));
+	printf("storm.latency_p999_us %.1f\n",
+	       percentile_us(took, count, 0.999));
+	printf("storm.latency_max_us %.1f\n", took[count - 1] / 1e3);
+	free(took);
+}
+
 static void do_corrupt(void)
 {
 	struct area *area = &areas[0];
@@ -328,6 +391,7 @@ static const struct {
 	{ "fill", do_fill },
 	{ "drain", do_drain },
 	{ "burst", do_burst },
+	{ "storm", do_storm },
 	{ "corrupt", do_corrupt },
 	{ "verify", do_verify },
 };
@@ -354,7 +418,7 @@ int main(int argc, char **argv)
 	int i;
 
 	if (argc < 3)
-		errx(1, "usage: swap_load MIX fill[=MiB]|drain|burst[=MiB]|corrupt|verify...");
+		errx(1, "usage: swap_load MIX fill[=MiB]|drain|burst[=MiB]|storm|corrupt|verify...");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* The program itself must not be what is reclaimed. */
 	if (mlockall(MCL_CURRENT))

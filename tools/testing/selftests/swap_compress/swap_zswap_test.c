@@ -119,6 +119,6 @@ TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init();
+	pressure_init(true);
 	return test_harness_run(argc, argv);
 }

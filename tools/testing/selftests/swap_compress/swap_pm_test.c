@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suspend and hibernation, as far as /sys/power/pm_test goes, under load: nothing
+ * is on its way while tasks are frozen, and everything goes on afterwards.
+ *
+ * Needs what swap_compress_test needs, and PM_DEBUG with SUSPEND or HIBERNATION.
+ * Memory is not locked here: an image takes as much as it describes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "pressure.h"
+
+/* As much as the load needs to fill three quarters of what is free */
+static unsigned long pages(void)
+{
+	return meminfo_kib("MemFree") / 4 * 3 / 4;
+}
+
+FIXTURE(pm) {
+	struct stats stats;
+};
+
+FIXTURE_SETUP(pm)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+}
+
+FIXTURE_TEARDOWN(pm)
+{
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+}
+
+/*
+ * Freezes tasks as suspend does, and thaws them after some seconds. From the
+ * preparation on nothing is queued, and afterwards it is again.
+ */
+TEST_F_TIMEOUT(pm, freezer_under_load, TIMEOUT)
+{
+	unsigned long stopped = stat_get("inline_stopped");
+	struct load load;
+
+	if (sys_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
+	load_start(&load, pages());
+	sleep_ms(1000);
+	EXPECT_QUEUED(&self->stats, 100);
+	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
+	stats_read(&self->stats);
+	revive_kswapd();
+	sleep_ms(2000);
+	EXPECT_QUEUED(&self->stats, 100);
+	EXPECT_EQ(0, load_stop(&load));
+	ksft_print_msg("refused meanwhile: %lu\n",
+		       stat_get("inline_stopped") - stopped);
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+
+	/* Off before, off afterwards */
+	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "0"));
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "freezer"));
+	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+	EXPECT_EQ(0, sys_long(SWAP_COMPRESS "enabled"));
+}
+
+/*
+ * Up to where the image would be made: memory for it is reclaimed, tasks and
+ * devices are stopped, and all of it is undone after some seconds.
+ */
+TEST_F_TIMEOUT(pm, hibernation_under_load, TIMEOUT)
+{
+	struct load load;
+	int error;
+
+	if (sys_write("/sys/power/pm_test", "core") ||
+	    sys_write("/sys/power/disk", "shutdown"))
+		SKIP(return, "needs a kernel with CONFIG_HIBERNATION and CONFIG_PM_DEBUG");
+	load_start(&load, pages());
+	sleep_ms(1000);
+	EXPECT_QUEUED(&self->stats, 100);
+	error = sys_write("/sys/power/state", "disk");
+	EXPECT_EQ(0, error) {
+		TH_LOG("hibernation: %s", strerror(-error));
+	}
+	revive_kswapd();
+	EXPECT_EQ(0, load_stop(&load));
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+	EXPECT_EQ(1, sys_long(SWAP_COMPRESS "enabled"));
+}
+
+int main(int argc, char **argv)
+{
+	pressure_init(false);
+	return test_harness_run(argc, argv);
+}
