@@ -25,6 +25,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 
   make demo      measure it: build, boot, run off and on interleaved, report (installs what is missing)
   make test      everything a change must pass (installs what is missing)
+  make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
   make tree      the patched kernel source of BASE
   make kernel    the kernel image of BASE, ARCH and CONFIG
   make kunit     the KUnit suite on BASE; ARCH=um (default) or x86_64
@@ -36,22 +37,23 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
   ARCH    x86_64 (make kunit: um, x86_64)                  x86_64 (make kunit: um)
-  CONFIG  qemu, debug                                      qemu
+  CONFIG  qemu, debug, kcsan                               qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    1, a suffix such as -19, a folder ending in /    none: gcc
   JOBS    1 to 4096                                        the number of CPUs
   CPUS    1 to 16, of the guest                            2
-  MEM     128 to 65536 MiB, of the guest                   400
+  MEM     64 to 65536 MiB, of the guest                    400
   ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
   OUT     an empty or new folder                           out/series-BASE
   COMP    lz4, zstd, lzo-rle (make demo)                   lz4
   ROUNDS  1 to 100 (make demo)                             3
+  DURATION 60 to 864000 seconds (make soak)                3600
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef
 export HELP
 
-.PHONY: help demo test tree kernel kunit check apply series clean
+.PHONY: help demo test soak tree kernel kunit check apply series clean
 
 help:
 	@echo "$$HELP"
@@ -61,6 +63,9 @@ demo:
 
 test:
 	@scripts/test.sh
+
+soak:
+	@scripts/soak.sh
 
 tree:
 	@scripts/tree.sh "$$BASE"

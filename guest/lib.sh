@@ -43,7 +43,7 @@ setup_store() {
 		[ -d $zswap ] || die "this kernel has no zswap (CONFIG_ZSWAP)"
 		echo "${sc_comp:-lz4}" >$zswap/compressor || die "zswap does not know sc.comp=$sc_comp"
 		# All of it is to fit.
-		echo 60 >$zswap/max_pool_percent && echo 1 >$zswap/enabled || die "zswap cannot be switched on"
+		{ echo 60 >$zswap/max_pool_percent && echo 1 >$zswap/enabled; } || die "zswap cannot be switched on"
 		;;
 	*) die "sc.store=$sc_store is not valid: zram or zswap" ;;
 	esac

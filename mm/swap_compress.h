@@ -9,6 +9,7 @@
 
 #include <linux/jump_label.h>
 #include <linux/list.h>
+#include <linux/page-flags.h>
 
 struct folio;
 struct swap_iocb;
@@ -86,12 +87,12 @@ static inline bool swap_compress_wait(void)
 }
 
 /*
- * May a folio under writeback be written to by its next user? Not while it is
- * queued for zswap, whatever the swap device says.
+ * Must a folio under writeback not be written to by its next user? If it is queued,
+ * hence off the LRU, perhaps for zswap, whatever the swap device says.
  */
-static inline bool swap_compress_stable_writes(void)
+static inline bool swap_compress_stable_writes(struct folio *folio)
 {
-	return swap_compress_on();
+	return swap_compress_on() && !folio_test_lru(folio);
 }
 
 #endif /* _MM_SWAP_COMPRESS_H */

@@ -832,7 +832,14 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 	/* Set once, by swapon; such a swapfile is written by its filesystem. */
 	if (data_race(folio_swap_flags(folio)) & SWP_FS_OPS)
 		return SCQ_INLINE_DEVICE;
+	/* All or nothing, on 6.12 nothing: a worker might wait for a disk. */
+	if (folio_test_large(folio) && !swap_folio_synchronous(folio))
+		return SCQ_INLINE_DEVICE;
 	if (zswap_check_limits())
+		return SCQ_INLINE_ZSWAP;
+	/* shmem_writeout() takes it back out of the swap cache, a worker cannot. */
+	if (!folio_test_anon(folio) &&
+	    !mem_cgroup_zswap_writeback_enabled(folio_memcg(folio)))
 		return SCQ_INLINE_ZSWAP;
 
 	objcg = get_obj_cgroup_from_folio(folio);
@@ -956,17 +963,27 @@ bool __swap_compress_wait(void)
 /*
  * The page allocator does not count what is isolated as reclaimable, and may be
  * here without having tried to reclaim at all: no task is to be killed for memory
- * that is on its way.
+ * that is on its way. But what is freed may not be what an allocation needs that
+ * is bound to some nodes, so that it is not put off for ever. Under oom_lock.
  */
 static int swap_compress_oom(struct notifier_block *nb, unsigned long unused,
 			     void *nr_freed)
 {
+	static unsigned int rescues;
+	static unsigned long last;
 	unsigned long freed = scq_read_stat(&swap_scq, SCQ_FREED);
 
-	if (atomic_long_read(&swap_scq.inflight_pages) &&
-	    __swap_compress_wait())
+	if (!atomic_long_read(&swap_scq.inflight_pages))
+		return NOTIFY_OK;
+	if (time_after(jiffies, last + 10 * HZ))
+		rescues = 0;
+	last = jiffies;
+
+	if (__swap_compress_wait() && ++rescues < MAX_RECLAIM_RETRIES)
 		*(unsigned long *)nr_freed += scq_read_stat(&swap_scq,
 							    SCQ_FREED) - freed;
+	else
+		rescues = 0;
 	return NOTIFY_OK;
 }
 
@@ -1086,8 +1103,9 @@ static void swap_compress_cancel(struct scq_run *run)
  * 3. An invalidation would need the slots to be free, which the swap cache
  *    holds; folio_free_swap() lets go only when writeback has ended.
  *
- * 4. The content is stable: whoever maps the folio while it is under writeback
- *    gets it read-only, see swap_compress_stable_writes().
+ * 4. The content is stable: no TLB has an entry any more, and whoever maps the
+ *    folio while it is under writeback gets it read-only, see
+ *    swap_compress_stable_writes().
  */
 static void swap_compress_store_memory(struct scq_run *run)
 {
@@ -1235,14 +1253,14 @@ static bool swap_compress_reclaim(struct folio *folio)
 /*
  * What cannot be freed goes back to the LRU, but not to where reclaim looks
  * first: it is in use again, or could not be stored and would fail again at
- * once (see "rejected folios" in evict_folios()). It is also taken off the
- * credit that its node's kswapd had for it.
+ * once (see "rejected folios" in evict_folios(), AOP_WRITEPAGE_ACTIVATE). It is
+ * also taken off the credit that its node's kswapd had for it.
  */
 static void swap_compress_put_back(struct folio *folio)
 {
 	atomic_long_add(folio_nr_pages(folio),
 			&swap_compress_debit[folio_nid(folio)]);
-	if (folio_mapped(folio) || (lru_gen_enabled() && folio_test_dirty(folio)))
+	if (folio_mapped(folio) || folio_test_dirty(folio))
 		folio_set_active(folio);
 	folio_putback_lru(folio);
 }

@@ -45,7 +45,7 @@ KVM_PROBE_SECONDS=10
 check_settings() {
 	local free
 	check_number CPUS "$cpus" 1 16
-	check_number MEM "$mem" 128 65536
+	check_number MEM "$mem" 64 65536
 	check_number --timeout "$timeout" 1 86400
 	[[ -z $disk ]] || check_number --disk "$disk" 1 65536
 	check_one_of ACCEL "$accel" tcg kvm

@@ -8,7 +8,7 @@
 base=$1 arch=$2 config=$3
 check_base "$base"
 check_one_of ARCH "$arch" x86_64
-check_one_of CONFIG "$config" qemu debug
+check_one_of CONFIG "$config" qemu debug kcsan
 check_jobs
 check_llvm
 
@@ -17,12 +17,13 @@ first_estimate() {
 	case $config in
 	qemu) echo 1100 ;;
 	debug) echo 1120 ;;
+	kcsan) echo 1120 ;;
 	esac
 }
 
 fragments() {
 	echo "$ROOT/configs/qemu.config"
-	[[ $config == debug ]] && echo "$ROOT/configs/debug.config"
+	[[ $config == qemu ]] || echo "$ROOT/configs/$config.config"
 	grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
 	return 0
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""mix.py TREE OUT: collects real content for the pages of the guest's workload.
+"""mix.py TREE OUT MIB: collects real content for the pages of the guest's workload.
 
 40% programs and libraries of this machine, 30% C source and 20% text of the
 kernel tree, 5% initialised data of those programs and 5% zeroes. Files are
@@ -12,7 +12,6 @@ import os
 import struct
 import sys
 
-TOTAL = 16 << 20
 PAGE = 4096
 SLICE = 64 << 10
 
@@ -75,9 +74,10 @@ def written_sections(path):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: mix.py TREE OUT")
-    tree, out = sys.argv[1:]
+    if len(sys.argv) != 4:
+        sys.exit("usage: mix.py TREE OUT MIB")
+    tree, out = sys.argv[1:3]
+    total = int(sys.argv[3]) << 20
     programs = [path for path in plain_files(
         glob.glob("/usr/bin/*") + glob.glob("/usr/lib/*-linux-gnu/*.so*"), SLICE)
         if is_elf(path)]
@@ -86,13 +86,13 @@ def main():
     text = plain_files(walk(os.path.join(tree, "Documentation"), ".rst"), PAGE)
 
     def share(percent):
-        return TOTAL * percent // 100 // PAGE * PAGE
+        return total * percent // 100 // PAGE * PAGE
 
     mix = (take("programs", [middle(path) for path in programs], share(40))
            + take("C source", [middle(path) for path in source], share(30))
            + take("text", [middle(path) for path in text], share(20))
            + take("data", [written_sections(path) for path in programs], share(5)))
-    mix += bytes(TOTAL - len(mix))
+    mix += bytes(total - len(mix))
     with open(out, "wb") as file:
         file.write(mix)
 

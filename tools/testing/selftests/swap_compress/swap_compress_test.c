@@ -208,6 +208,87 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 	area_unmap(&area);
 }
 
+/*
+ * Threads that write to words of their own in one page. One that still has it in
+ * its TLB needs no fault, while the fault of another may have the page copied: no
+ * write may go to the old one.
+ */
+struct writer {
+	pthread_t thread;
+	volatile unsigned long *word;
+	unsigned int cpu;
+	unsigned int pause_us;
+	unsigned long writes;
+	unsigned long lost;
+};
+
+static bool writers_stop;
+
+static void run_on(unsigned int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+static void *writer_run(void *arg)
+{
+	struct writer *writer = arg;
+
+	run_on(writer->cpu);
+	while (!__atomic_load_n(&writers_stop, __ATOMIC_RELAXED)) {
+		if (*writer->word != writer->writes)
+			writer->lost++;
+		writer->writes++;
+		*writer->word = writer->writes;
+		if (writer->pause_us)
+			usleep(writer->pause_us);
+	}
+	writer->lost += *writer->word != writer->writes;
+	return NULL;
+}
+
+TEST_F_TIMEOUT(swap_compress, threads_share_a_page, TIMEOUT)
+{
+	/* One that never lets go of the page, one that has to fault it in */
+	struct writer writers[] = {
+		{ .cpu = 1 },
+		{ .cpu = 0, .pause_us = 30 },
+	};
+	unsigned long end = now_ns() + 8000000000UL;
+	struct area area;
+	unsigned int i;
+
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	area_map(&area, 128);
+	area_fill(&area);
+	memset(area.base, 0, PAGE_BYTES);
+	writers_stop = false;
+	for (i = 0; i < ARRAY_SIZE(writers); i++) {
+		writers[i].word = (unsigned long *)area.base + 8 + 200 * i;
+		ASSERT_EQ(0, pthread_create(&writers[i].thread, NULL,
+					    writer_run, &writers[i]));
+	}
+	/* The first of many in a pass: its flush is the last thing done. */
+	run_on(0);
+	while (now_ns() < end) {
+		for (i = 1; i < area.pages; i++)
+			page_fill(&area, i);
+		madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
+	}
+	__atomic_store_n(&writers_stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < ARRAY_SIZE(writers); i++) {
+		pthread_join(writers[i].thread, NULL);
+		ksft_print_msg("%lu writes, %lu lost\n", writers[i].writes,
+			       writers[i].lost);
+		EXPECT_EQ(0, writers[i].lost);
+	}
+	EXPECT_QUEUED(&self->stats, 1000);
+	area_unmap(&area);
+}
+
 static unsigned long rewrite_share(struct area *area, unsigned int from,
 				   unsigned int gen)
 {
@@ -464,7 +545,6 @@ TEST_F_TIMEOUT(swap_compress, proactive_if_asked_for, TIMEOUT)
 TEST_F_TIMEOUT(swap_compress, shmem_if_asked_for, TIMEOUT)
 {
 	struct area area;
-	unsigned int i;
 
 	area_map_shared(&area, AREA_PAGES);
 	area_fill(&area);
@@ -475,10 +555,7 @@ TEST_F_TIMEOUT(swap_compress, shmem_if_asked_for, TIMEOUT)
 
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "1"));
 	stats_read(&self->stats);
-	reclaim_start();
-	for (i = 0; i < 3; i++)
-		EXPECT_EQ(0, area_verify(&area));
-	reclaim_stop();
+	EXPECT_LT(1000, reclaim());
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
@@ -519,7 +596,7 @@ TEST_F_TIMEOUT(swap_compress, ram_disk_comes_back, TIMEOUT)
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
 	EXPECT_LT(500, reclaim());
-	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_QUEUED(&self->stats, 300);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 	ASSERT_EQ(0, swapoff(RAMDISK));

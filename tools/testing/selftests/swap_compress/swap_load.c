@@ -36,7 +36,7 @@
 #define SETTLE_MS	30000
 #define STORM_SCALE	300		/* enough to keep kswapd at it */
 #define STORM_ROUNDS	3
-#define MIN_FILL_MIB	32UL
+#define MIN_FILL_MIB	10UL
 #define MAX_BURST_MIB	160UL
 #define MAX_AREAS	8
 

@@ -12,10 +12,10 @@
 #include "kselftest_harness.h"
 #include "pressure.h"
 
-/* As much as the load needs to fill three quarters of what is free */
+/* A quarter of what is free */
 static unsigned long pages(void)
 {
-	return meminfo_kib("MemFree") / 4 * 3 / 4;
+	return meminfo_kib("MemFree") / 4 / 4;
 }
 
 FIXTURE(pm) {
