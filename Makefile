@@ -46,6 +46,7 @@ Variable  Range                                            Default
   ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
   OUT     an empty or new folder                           out/series-BASE
   COMP    lz4, zstd, lzo-rle (make demo)                   lz4
+  STORE   zram, zswap (make demo)                          zram
   ROUNDS  1 to 100 (make demo)                             3
   DURATION 60 to 864000 seconds (make soak)                3600
 

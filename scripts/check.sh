@@ -166,6 +166,27 @@ stage_warnings() {	# BASE
 $new"
 }
 
+# What it costs when it is off: entries of the jump table for its key, each a nop in the code.
+BRANCHES="memory 1 page_io 1 swapfile 1 vmscan 2"
+stage_off_cost() {	# BASE
+	local tree build=$CACHE/build/$1-jumplabel object want found
+	need build
+	make_tmp ""
+	tree=$("$ROOT/scripts/tree.sh" "$1")
+	grep -q '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" || { echo "the series has no SWAP_COMPRESS_WQ"; exit $SKIP; }
+	echo "CONFIG_JUMP_LABEL=y" >"$TMP/jump_label.config"
+	kernel_config "$tree" "$build" "$ROOT/configs/qemu.config" "$ROOT/configs/swap_compress.config" "$TMP/jump_label.config"
+	# shellcheck disable=SC2086 # pairs of words
+	set -- $BRANCHES
+	while (($#)); do
+		object=mm/$1.o want=$2
+		shift 2
+		kernel_make "$tree" "$build" -s "$object" >"$TMP/log" 2>&1 || { tail -n 5 "$TMP/log"; die "$object does not compile"; }
+		found=$(objdump -r -j __jump_table "$build/$object" | grep -c swap_compress_enabled || true)
+		((found == want)) || die "$object has $found branches on swap_compress_enabled, expected are $want"
+	done
+}
+
 # A bisection may stop at any commit, with the feature on or off.
 stage_steps() {	# BASE
 	local tree=$CACHE/tree/$1-steps source_tree patch paths feature targets
@@ -244,6 +265,7 @@ run "checkpatch on the new files" checkpatch_files
 run "kernel-doc on the new files" kernel_doc
 for base in "${given[@]}"; do
 	run "$base: no new warning (W=1, sparse)" warnings "$base"
+	run "$base: off, a static branch in each place ($BRANCHES)" off_cost "$base"
 	run "$base: each step of the series builds, option on and off" steps "$base"
 done
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# demo.sh: measures the feature: boots a guest for each of ROUNDS x {drain, burst} x {off, on}, and prints one table.
+# demo.sh: measures the feature: boots a guest for each of ROUNDS x {drain, burst, storm} x {off, on}, and prints one table.
 
 . "$(dirname "$0")/common.sh"
 
 BASE=${BASE:-6.18}
 COMP=${COMP:-lz4}
+STORE=${STORE:-zram}
 ROUNDS=${ROUNDS:-3}
 export CPUS=${CPUS:-2} MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
 # Seconds; a round takes less than 10, on a busy machine some times as long.
@@ -32,7 +33,7 @@ run_guest() {	# ROUND SCENARIO MODE
 	read -ra ticks < <(cpu_ticks)
 	if ! "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.txt" --console "$name.console" \
 		--timeout "$GUEST_TIMEOUT" \
-		--append "sc.job=demo sc.scenario=$2 sc.mode=$3 sc.comp=$COMP"; then
+		--append "sc.job=demo sc.scenario=$2 sc.mode=$3 sc.comp=$COMP sc.store=$STORE"; then
 		die "round $1 of $2, $3, failed. The end of its result, $name.txt:
 $(tail -n 4 "$name.txt")"
 	fi
@@ -46,6 +47,7 @@ value() {	# KEY FILE
 
 check_base "$BASE"
 check_one_of COMP "$COMP" lz4 zstd lzo-rle
+check_one_of STORE "$STORE" zram zswap
 check_number ROUNDS "$ROUNDS" 1 100
 check_number CPUS "$CPUS" 1 16
 check_number MEM "$MEM" 128 65536
@@ -57,17 +59,17 @@ start=$EPOCHSECONDS
 lock_cache
 kernel=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu)
 initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
-results=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE-$COMP
+results=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE-$STORE-$COMP
 mkdir -p "$results" || die "cannot make the folder $results"
 files=()
 
-guests=$((ROUNDS * 4)) guest=0
+guests=$((ROUNDS * 6)) guest=0
 note "measuring: $guests guests, each freshly booted; raw results: $results"
 for ((round = 1; round <= ROUNDS; round++)); do
 	# The order alternates, so that a machine that warms up favours neither.
 	modes=(off on)
 	((round % 2)) || modes=(on off)
-	for scenario in drain burst; do
+	for scenario in drain burst storm; do
 		for mode in "${modes[@]}"; do
 			guest=$((guest + 1))
 			run_guest "$round" "$scenario" "$mode"

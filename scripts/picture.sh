@@ -27,6 +27,7 @@ set arrow from graph 0, first 1 to graph 1, first 1 nohead lw 2 lc rgb "#444444"
 set key top right
 plot "$TMP/ratios" using 0:(strcol(1) eq "drain" ? \$3 : NaN):xtic(strcol(2)) with boxes lc rgb "#1f77b4" title "drain", \
      "" using 0:(strcol(1) eq "burst" ? \$3 : NaN) with boxes lc rgb "#ff7f0e" title "burst", \
+     "" using 0:(strcol(1) eq "storm" ? \$3 : NaN) with boxes lc rgb "#2ca02c" title "storm", \
      "" using 0:(\$3 + 0.05):(sprintf("%.2f", \$3)) with labels notitle
 PLOT
 mv "$TMP/out.svg" "$out"

@@ -30,12 +30,19 @@ ROWS = {
         ("kswapd_cpu_seconds", "CPU seconds of kswapd", "{:.2f}"),
         ("workers_cpu_seconds", "CPU seconds of workers", "{:.2f}"),
     ),
+    "storm": (
+        ("seconds", "seconds", "{:.2f}"),
+        ("latency_p50_us", "fault p50, us", "{:.0f}"),
+        ("latency_p99_us", "fault p99, us", "{:.0f}"),
+        ("latency_max_us", "fault max, us", "{:.0f}"),
+    ),
 }
 # Percent of the host's CPUs that others may use before the figures mean little.
 QUIET_ENOUGH = 15
 TITLES = {
     "drain": "drain: kswapd reclaims alone, {freed} pages",
     "burst": "burst: a task allocates {mib} MiB flat out",
+    "storm": "storm: a task uses what kswapd is just taking, {faults} faults",
 }
 
 
@@ -101,7 +108,9 @@ def table(runs):
         if not some:
             continue
         freed = [int(run[f"{scenario}.freed_kswapd"]) for run in some]
+        faults = [int(run.get("storm.faults", 0)) for run in some]
         yield [TITLES[scenario].format(freed=f"{min(freed)} to {max(freed)}",
+                                       faults=f"{min(faults)} to {max(faults)}",
                                        mib=some[0].get("burst.mib"))]
         for key, title, form in rows:
             figures = Figures(runs, scenario, key)
@@ -160,9 +169,10 @@ def conditions(runs):
     yield "host", f"{all_of('host.cpu')}, {all_of('host.cpus')} CPUs, at most {others_percent(runs)}% used by others"
     yield "guest", (f"Linux {all_of('kernel')}, {all_of('arch')}, {all_of('cpus')} CPUs, "
                     f"MEM={all_of('guest.mem')} MiB, {accelerator}, MGLRU {all_of('lru_gen')}")
-    yield "swap", (f"zram, {all_of('zram.comp')}, {all_of('zram.disksize_mib')} MiB; "
-                   f"the mix of real files compresses {stored / compressed:.2f} to 1"
-                   if compressed else f"zram, {all_of('zram.comp')}")
+    swap = "zswap over zram" if all_of("store") == "zswap" else "zram"
+    yield "swap", (f"{swap}, {all_of('zram.comp')}, {all_of('zram.disksize_mib')} MiB"
+                   + (f"; the mix of real files compresses {stored / compressed:.2f} to 1"
+                      if swap == "zram" and compressed else ""))
     yield "rounds", f"{rounds}, each a fresh boot"
     yield "verified", (f"{total('verify.pages') * 4096} bytes, of these "
                        f"{total('verify.swapped_in') * 4096} from swap; "
@@ -195,6 +205,10 @@ def verdict(runs):
                 ("latency_max_us", "waits {} less at worst", "waits {} MORE at worst",
                  "waits about as long at worst")))
         parts.append(f"a burst of allocations {time}, {stalls} and {wait}")
+    fault = Figures(runs, "storm", "latency_p99_us")
+    if fault.both():
+        parts.append("of the faults on what is being reclaimed, the slowest hundredth "
+                     + in_words(fault, "waits {} less", "waits {} MORE", "waits about as long"))
     parts.append("every byte came back right")
     if others_percent(runs) > QUIET_ENOUGH:
         parts.append(f"but other work used up to {others_percent(runs)}% of this machine's CPUs meanwhile, "

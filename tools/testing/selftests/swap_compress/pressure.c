@@ -158,6 +158,25 @@ unsigned long reclaim(void)
 	return after.pgsteal_kswapd - before.pgsteal_kswapd;
 }
 
+/* Why pages were not handed over, of this boot. */
+static void print_inline(void)
+{
+	static const char * const reasons[] = {
+		"not_kswapd", "unsuited", "device", "zswap", "uniprocessor",
+		"stopped", "inflight", "pool",
+	};
+	char line[256] = "", name[32];
+	size_t used = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
+		snprintf(name, sizeof(name), "inline_%s", reasons[i]);
+		used += snprintf(line + used, sizeof(line) - used, " %s %lu",
+				 reasons[i], stat_get(name));
+	}
+	ksft_print_msg("not queued:%s\n", line);
+}
+
 bool idle_sums_are_right(void)
 {
 	unsigned long queued, stored, failed, cancelled, freed, put_back, last;
@@ -183,6 +202,7 @@ bool idle_sums_are_right(void)
 	put_back = stat_get("put_back");
 	ksft_print_msg("queued %lu stored %lu failed %lu cancelled %lu freed %lu put_back %lu\n",
 		       queued, stored, failed, cancelled, freed, put_back);
+	print_inline();
 	return queued == stored + failed + cancelled &&
 	       queued == freed + put_back;
 }

@@ -653,27 +653,6 @@ TEST_F_TIMEOUT(swap_compress, everything_at_once, 86400)
 	EXPECT_EQ(0, load_stop(&load));
 }
 
-/* With one CPU from the start nothing is handed over, and all works as ever. */
-TEST(one_cpu)
-{
-	unsigned long queued, alone;
-	struct area area;
-
-	if (sys_long(SWAP_COMPRESS "enabled") < 0 || !swap_device[0] ||
-	    sysconf(_SC_NPROCESSORS_CONF) > 1)
-		SKIP(return, "needs a machine with one CPU, and swap");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
-	queued = stat_get("queued");
-	alone = stat_get("inline_uniprocessor");
-	area_map(&area, AREA_PAGES);
-	area_fill(&area);
-	EXPECT_LT(1000, reclaim());
-	EXPECT_EQ(queued, stat_get("queued"));
-	EXPECT_LT(alone, stat_get("inline_uniprocessor"));
-	EXPECT_EQ(0, area_verify(&area));
-	area_unmap(&area);
-}
-
 int main(int argc, char **argv)
 {
 	pressure_init(true);

@@ -68,6 +68,12 @@ static void reading_take(struct reading *reading)
 	reading->workers_ns = cpu_ns("kworker/u") + cpu_ns("kworker/R-swap");
 }
 
+/* Pages whose content was stored, wherever; what moves on later counts once. */
+static unsigned long written(const struct vmstat *vm)
+{
+	return vm->pswpout + vm->swpout_zero + vm->zswpout - vm->zswpwb;
+}
+
 static void print_reclaim(const char *phase, const struct reading *from,
 			  const struct reading *to, unsigned long ns,
 			  unsigned long freed)
@@ -75,8 +81,7 @@ static void print_reclaim(const char *phase, const struct reading *from,
 	unsigned long kswapd = to->vm.pgsteal_kswapd - from->vm.pgsteal_kswapd;
 	unsigned long direct = to->vm.pgsteal_direct - from->vm.pgsteal_direct;
 	unsigned long anon = to->vm.pgsteal_anon - from->vm.pgsteal_anon;
-	unsigned long written = to->vm.pswpout - from->vm.pswpout +
-				to->vm.swpout_zero - from->vm.swpout_zero;
+	unsigned long stored = written(&to->vm) - written(&from->vm);
 	unsigned long scanned = to->vm.pgscan_kswapd - from->vm.pgscan_kswapd +
 				to->vm.pgscan_direct - from->vm.pgscan_direct;
 
@@ -84,12 +89,12 @@ static void print_reclaim(const char *phase, const struct reading *from,
 	printf("%s.freed_kswapd %lu\n", phase, kswapd);
 	printf("%s.freed_direct %lu\n", phase, direct);
 	printf("%s.freed_anon %lu\n", phase, anon);
-	printf("%s.written %lu\n", phase, written);
+	printf("%s.written %lu\n", phase, stored);
 	printf("%s.scanned %lu\n", phase, scanned);
 	printf("%s.swapped_in %lu\n", phase, to->vm.pswpin - from->vm.pswpin);
 	printf("%s.freed_per_second %.1f\n", phase, ns ? freed * 1e9 / ns : 0.0);
 	printf("%s.written_per_freed %.4f\n", phase,
-	       anon ? (double)written / anon : 0.0);
+	       anon ? (double)stored / anon : 0.0);
 	printf("%s.stalls %lu\n", phase,
 	       to->vm.allocstall - from->vm.allocstall);
 	printf("%s.direct_share %.4f\n", phase,

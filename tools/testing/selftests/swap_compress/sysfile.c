@@ -133,6 +133,8 @@ static const struct {
 	FIELD(pswpin),
 	FIELD(pswpout),
 	FIELD(swpout_zero),
+	FIELD(zswpout),
+	FIELD(zswpwb),
 #undef FIELD
 };
 

@@ -39,6 +39,8 @@ struct vmstat {
 	unsigned long pswpin;
 	unsigned long pswpout;
 	unsigned long swpout_zero;	/* recorded as zero, never written */
+	unsigned long zswpout;		/* stored in zswap instead */
+	unsigned long zswpwb;		/* written from there; in pswpout too */
 	unsigned long allocstall;	/* of all zones */
 };
 
