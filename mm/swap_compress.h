@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the rest of mm calls of mm/swap_compress_wq.c; included by mm/swap.h.
- *
- * Switched off, each call is a static branch.
+ * What mm/swap_compress_wq.c and the rest of mm call of each other; included by
+ * mm/swap.h. Switched off, each call of the rest of mm is a static branch.
  */
 #ifndef _MM_SWAP_COMPRESS_H
 #define _MM_SWAP_COMPRESS_H
@@ -11,8 +10,28 @@
 #include <linux/list.h>
 #include <linux/page-flags.h>
 
+struct bio;
+struct bio_vec;
 struct folio;
 struct swap_iocb;
+
+/* Returned by swap_store_in_memory() */
+enum swap_store {
+	SWAP_STORED_ZERO,	/* in the zero map */
+	SWAP_STORED_ZSWAP,
+	SWAP_STORE_DEVICE,	/* not stored: the device is next */
+	SWAP_STORE_REFUSED,	/* not stored, and its memcg forbids the device */
+};
+
+/* linux/mm/page_io.c */
+enum swap_store swap_store_in_memory(struct folio *folio);
+bool swap_folio_synchronous(struct folio *folio);
+bool swap_bio_add_write(struct bio *bio, struct folio *folio);
+void swap_bio_init_write(struct bio *bio, struct bio_vec *bvecs,
+			 unsigned short nr_bvecs, struct folio *folio);
+
+/* linux/mm/zswap.c */
+bool zswap_check_limits(void);
 
 /* swap_writeout() of an accepted folio returns it, see positive_aop_returns. */
 #define SWAP_WRITEOUT_QUEUED	0x80002
@@ -33,10 +52,12 @@ static inline bool swap_compress_on(void)
 #else
 static inline bool __swap_compress_queue(struct folio *folio) { return false; }
 static inline void __swap_compress_plug(struct list_head *folios) {}
+
 static inline unsigned long __swap_compress_credit(int nid, unsigned long nr)
 {
 	return 0;
 }
+
 static inline void __swap_compress_push(void) {}
 static inline bool __swap_compress_wait(void) { return false; }
 static inline bool swap_compress_on(void) { return false; }
@@ -87,12 +108,14 @@ static inline bool swap_compress_wait(void)
 }
 
 /*
- * Must a folio under writeback not be written to by its next user? If it is queued,
- * hence off the LRU, perhaps for zswap, whatever the swap device says.
+ * May the folio be queued? Then its next user must not write to it, but to a copy,
+ * whatever the swap device says of stable writes: it may be for zswap. Nor must
+ * anybody else who still has it in a TLB, if it was handed over just now.
  */
-static inline bool swap_compress_stable_writes(struct folio *folio)
+static inline bool swap_compress_queued(struct folio *folio)
 {
-	return swap_compress_on() && !folio_test_lru(folio);
+	return swap_compress_on() && folio_test_writeback(folio) &&
+	       !folio_test_lru(folio);
 }
 
 #endif /* _MM_SWAP_COMPRESS_H */

@@ -1105,7 +1105,7 @@ static void swap_compress_cancel(struct scq_run *run)
  *
  * 4. The content is stable: no TLB has an entry any more, and whoever maps the
  *    folio while it is under writeback gets it read-only, see
- *    swap_compress_stable_writes().
+ *    swap_compress_queued().
  */
 static void swap_compress_store_memory(struct scq_run *run)
 {

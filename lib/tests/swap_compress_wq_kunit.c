@@ -23,7 +23,7 @@
 #define NR_SUBMITTERS	4
 #define NEVER		(60 * HZ)	/* longer than any test */
 #define SLICED_ORDER	8
-#define SLICED_PAGES	(1 << SLICED_ORDER)
+#define SLICED_PAGES	BIT(SLICED_ORDER)
 
 /* One folio of the test; found by folio->index in the backend */
 struct item {

@@ -162,18 +162,17 @@ unsigned long reclaim(void)
 static void print_inline(void)
 {
 	static const char * const reasons[] = {
-		"not_kswapd", "unsuited", "device", "zswap", "uniprocessor",
-		"stopped", "inflight", "pool",
+		"inline_not_kswapd", "inline_unsuited", "inline_device",
+		"inline_zswap", "inline_uniprocessor", "inline_stopped",
+		"inline_inflight", "inline_pool",
 	};
-	char line[256] = "", name[32];
+	char line[256] = "";
 	size_t used = 0;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
-		snprintf(name, sizeof(name), "inline_%s", reasons[i]);
+	for (i = 0; i < ARRAY_SIZE(reasons); i++)
 		used += snprintf(line + used, sizeof(line) - used, " %s %lu",
-				 reasons[i], stat_get(name));
-	}
+				 reasons[i], stat_get(reasons[i]));
 	ksft_print_msg("not queued:%s\n", line);
 }
 

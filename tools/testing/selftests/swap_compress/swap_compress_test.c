@@ -588,6 +588,7 @@ TEST_F_TIMEOUT(swap_compress, cpu_offline_under_load, TIMEOUT)
 TEST_F_TIMEOUT(swap_compress, ram_disk_comes_back, TIMEOUT)
 {
 	struct area area;
+	unsigned int tries;
 
 	if (make_swap(RAMDISK))
 		SKIP(return, "needs " RAMDISK " of 16 MiB or more, ramdisk_size=16384");
@@ -595,7 +596,12 @@ TEST_F_TIMEOUT(swap_compress, ram_disk_comes_back, TIMEOUT)
 	ASSERT_EQ(0, swapon(RAMDISK, 0));
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LT(500, reclaim());
+	/* What came back from zram is colder, and partly shmem. */
+	for (tries = 5; tries; tries--) {
+		EXPECT_LT(0, reclaim());
+		if (stat_get("queued") > self->stats.queued + 500)
+			break;
+	}
 	EXPECT_QUEUED(&self->stats, 300);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
