@@ -215,7 +215,7 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
  */
 struct writer {
 	pthread_t thread;
-	volatile unsigned long *word;
+	unsigned long *word;
 	unsigned int cpu;
 	unsigned int pause_us;
 	unsigned long writes;
@@ -239,10 +239,12 @@ static void *writer_run(void *arg)
 
 	run_on(writer->cpu);
 	while (!__atomic_load_n(&writers_stop, __ATOMIC_RELAXED)) {
-		if (*writer->word != writer->writes)
+		if (__atomic_load_n(writer->word, __ATOMIC_RELAXED) !=
+		    writer->writes)
 			writer->lost++;
 		writer->writes++;
-		*writer->word = writer->writes;
+		__atomic_store_n(writer->word, writer->writes,
+				 __ATOMIC_RELAXED);
 		if (writer->pause_us)
 			usleep(writer->pause_us);
 	}

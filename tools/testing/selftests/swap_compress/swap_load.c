@@ -292,7 +292,8 @@ static void do_storm(void)
 	for (i = 0; i < most; i++) {
 		page = i % area->pages;
 		before = now_ns();
-		*(volatile unsigned char *)(area->base + page * PAGE_BYTES);
+		__atomic_load_n(area->base + page * PAGE_BYTES,
+				__ATOMIC_RELAXED);
 		took[count] = now_ns() - before;
 		if (faults_so_far() != faults) {
 			faults = faults_so_far();
