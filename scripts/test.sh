@@ -77,10 +77,10 @@ guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 	fi
 }
 
-integration() {	# CONFIG
+integration() {	# CONFIG [MORE-PARAMETERS]
 	# Hibernation needs half of the memory free, of which KASAN takes its share; the tests lock away what is too much.
 	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 \
-		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration"
+		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
 }
 
 # Off and on in one guest: what the kernel's own selftests find must be the same.
@@ -108,6 +108,9 @@ run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6
 run "guests with 64 MiB and with one CPU, $BASE" "source patch build guest" small
 run "the kernel's own selftests, off and on, $BASE" "source patch build guest" kselftests
 run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
-run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan
+# All of it takes KCSAN a quarter of an hour: see make soak.
+races=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
+run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
+	"sc.program=swap_compress_test,swap_zswap_test sc.test=$races"
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))
