@@ -14,6 +14,7 @@
 #define SPARE_MIB	10UL		/* free beside a filled area */
 #define LOW_MIB		3L		/* what wakes kswapd, over free now */
 #define STEP_MIB	6L		/* from there to where it sleeps */
+#define ENOUGH_PAGES	1024UL		/* for a test to mean something */
 #define SETTLE_MS	60000
 
 #define MIX_FILE	"/data/mix"
@@ -143,19 +144,20 @@ void reclaim_stop(void)
 unsigned long reclaim(void)
 {
 	struct vmstat before, after;
-	unsigned int tries = 5;
+	unsigned int tries = 6;
+	unsigned long freed;
 	unsigned long last;
 
 	vmstat_read(&before);
-	reclaim_start();
 	/* Memory that was just used has to age first, which takes its time. */
 	do {
+		reclaim_start();
 		if (!kswapd_wait(&after, &last, SETTLE_MS))
 			errx(1, "kswapd does not come to rest");
-		kswapd_wake();
-	} while (after.pgsteal_kswapd == before.pgsteal_kswapd && --tries);
+		freed = after.pgsteal_kswapd - before.pgsteal_kswapd;
+	} while (freed < ENOUGH_PAGES && --tries);
 	reclaim_stop();
-	return after.pgsteal_kswapd - before.pgsteal_kswapd;
+	return freed;
 }
 
 /* Why pages were not handed over, of this boot. */

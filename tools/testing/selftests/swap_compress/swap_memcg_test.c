@@ -222,7 +222,8 @@ TEST_F_TIMEOUT(memcg, without_leave_nothing_reaches_the_device, TIMEOUT)
 	/* Nor when there is no room in zswap: it stays in memory, then. */
 	ASSERT_EQ(0, sys_write_long(GROUP "memory.zswap.max", MIB));
 	EXPECT_EQ(0, group_run(fill_reclaim_verify));
-	EXPECT_EQ(writes, device_writes());
+	/* The rest of the system may, a little. */
+	EXPECT_GT(writes + 256, device_writes());
 	EXPECT_EQ(0, group_events("oom_kill"));
 	/* What was in flight when its share was used up */
 	self->stats.failed = stat_get("failed");

@@ -6,6 +6,7 @@
  * Needs what swap_compress_test needs, and PM_DEBUG with SUSPEND or HIBERNATION.
  * Memory is not locked here: an image takes as much as it describes.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,7 +85,14 @@ TEST_F_TIMEOUT(pm, hibernation_under_load, TIMEOUT)
 	load_start(&load, pages());
 	sleep_ms(1000);
 	EXPECT_QUEUED(&self->stats, 100);
+	/* As small an image as can be */
+	sys_write("/sys/power/image_size", "0");
 	error = sys_write("/sys/power/state", "disk");
+	if (error == -ENOMEM) {
+		EXPECT_EQ(0, load_stop(&load));
+		sys_write("/sys/power/pm_test", "none");
+		SKIP(return, "needs more memory for an image, see dmesg");
+	}
 	EXPECT_EQ(0, error) {
 		TH_LOG("hibernation: %s", strerror(-error));
 	}
