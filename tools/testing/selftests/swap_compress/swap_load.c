@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "mix.h"
 #include "sysfile.h"
@@ -34,8 +35,10 @@
 #define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
 #define COLD_MS		300
 #define SETTLE_MS	30000
-#define STORM_SCALE	300		/* enough to keep kswapd at it */
-#define STORM_ROUNDS	3
+#define STORM_FAULTS	40000UL
+#define STORM_SECONDS	6UL
+#define STORM_STEP	32	/* pages, then a moment for kswapd to be ahead */
+#define STORM_PAUSE_US	200
 #define MIN_FILL_MIB	10UL
 #define MAX_BURST_MIB	160UL
 #define MAX_AREAS	8
@@ -271,25 +274,29 @@ static unsigned long faults_so_far(void)
 static void do_storm(void)
 {
 	struct area *area = &areas[0];
-	unsigned long most = area->pages * STORM_ROUNDS;
 	long scale = sys_long(VM "watermark_scale_factor");
-	unsigned long faults, before, start, page, i;
+	unsigned long faults, before, start, end, page, i;
 	unsigned long *took, count = 0;
 	struct reading from, to;
 
 	if (!nr_areas)
 		errx(1, "storm: nothing has been filled");
-	took = malloc(most * sizeof(*took));
-	if (!took || mlock(took, most * sizeof(*took)))
-		err(1, "storm: memory for %lu latencies", most);
+	took = malloc(STORM_FAULTS * sizeof(*took));
+	if (!took || mlock(took, STORM_FAULTS * sizeof(*took)))
+		err(1, "storm: memory for %lu latencies", STORM_FAULTS);
 
-	if (scale < 0 || sys_write_long(VM "watermark_scale_factor", STORM_SCALE))
+	if (scale < 0 || sys_write_long(VM "watermark_scale_factor", DRAIN_SCALE))
 		errx(1, "storm: cannot raise the watermarks");
-	kswapd_wake();
 	reading_take(&from);
 	start = now_ns();
+	end = start + STORM_SECONDS * 1000000000UL;
 	faults = faults_so_far();
-	for (i = 0; i < most; i++) {
+	for (i = 0; count < STORM_FAULTS && now_ns() < end; i++) {
+		if (i % STORM_STEP == 0)
+			usleep(STORM_PAUSE_US);
+		/* A fault from the swap cache does not wake it. */
+		if (i % (64 * STORM_STEP) == 0)
+			kswapd_wake();
 		page = i % area->pages;
 		before = now_ns();
 		__atomic_load_n(area->base + page * PAGE_BYTES,
