@@ -373,7 +373,8 @@ static void do_verify(void)
 	nr_areas = 0;
 	printf("verify.seconds %.4f\n", (now_ns() - start) / 1e9);
 	printf("verify.pages %lu\n", pages);
-	printf("verify.swapped_in %lu\n", to.pswpin - from.pswpin);
+	printf("verify.swapped_in %lu\n",
+	       to.pswpin + to.zswpin - from.pswpin - from.zswpin);
 	printf("verify.wrong_pages %lu\n", wrong);
 	wrong_pages += wrong;
 }

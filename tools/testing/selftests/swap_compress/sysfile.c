@@ -133,6 +133,7 @@ static const struct {
 	FIELD(pswpin),
 	FIELD(pswpout),
 	FIELD(swpout_zero),
+	FIELD(zswpin),
 	FIELD(zswpout),
 	FIELD(zswpwb),
 #undef FIELD

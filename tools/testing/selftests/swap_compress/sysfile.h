@@ -39,6 +39,7 @@ struct vmstat {
 	unsigned long pswpin;
 	unsigned long pswpout;
 	unsigned long swpout_zero;	/* recorded as zero, never written */
+	unsigned long zswpin;		/* read from zswap, not in pswpin */
 	unsigned long zswpout;		/* stored in zswap instead */
 	unsigned long zswpwb;		/* written from there; in pswpout too */
 	unsigned long allocstall;	/* of all zones */
