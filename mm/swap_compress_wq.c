@@ -6,28 +6,29 @@
 /**
  * DOC: overview
  *
- * kswapd scans, unmaps and, because zram is synchronous, also compresses: one
- * thread does both while other CPUs idle. Here it only starts writeback of an
- * anonymous folio and hands it over; workers of the unbound workqueue
- * ``swap_compress`` write it to the swap device, end writeback and finish
- * reclaim, so that a folio never goes back to the LRU only to be found and
- * reclaimed a second time.
+ * kswapd scans, unmaps and, because zram and zswap are synchronous, also
+ * compresses: one thread does both while other CPUs idle. Here it only starts
+ * writeback of an anonymous folio and hands it over; workers of the unbound
+ * workqueue ``swap_compress`` store it in zswap or write it to the swap device,
+ * end writeback and finish reclaim, so that a folio never goes back to the LRU
+ * only to be found and reclaimed a second time.
  *
  * The way of a folio:
  *
  * 1. shrink_folio_list() unmaps it and calls pageout(). swap_writeout() does
- *    what it always did up to the point where the data would be written. If the
- *    folio is *eligible* and there is room (*queue*), writeback is started, the
- *    folio is unlocked and belongs to the queue from now on, together with the
- *    reference and the isolation from the LRU that the caller had.
+ *    what it always did up to the point where it would look at the content. If
+ *    the folio is *eligible* and there is room (*queue*), writeback is started,
+ *    the folio is unlocked and belongs to the queue from now on, together with
+ *    the reference and the isolation from the LRU that the caller had.
  * 2. shrink_folio_list() collects such folios on a list of its own. Only after
  *    try_to_unmap_flush() that list joins the *plug* of the CPU: nothing in a
- *    plug is reachable through a stale TLB entry.
+ *    plug is reachable through a stale TLB entry. Who maps the folio before
+ *    that, with other threads perhaps still writing to it, flushes first.
  * 3. A full plug, counted in pages, becomes a batch: one object of a fixed pool,
  *    one work item. A plug that does not fill is *pushed* before kswapd sleeps,
  *    by swapoff, and at the latest after a tick.
- * 4. A worker *stores* the folios of the batch in order, or *cancels* those that
- *    are in use again or that nobody can want any more, ends writeback, and
+ * 4. A worker *cancels* the folios of the batch that are in use again or that
+ *    nobody can want any more, *stores* the others in order, ends writeback, and
  *    *finishes* reclaim: what nobody took back is removed from the swap cache,
  *    uncharged and freed; the rest goes back to the LRU.
  *

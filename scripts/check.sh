@@ -115,9 +115,9 @@ stage_kernel_doc() {
 	[[ -z $output ]] || { echo "$output"; return 1; }
 }
 
-# qemu.config, and what the tree knows of: the feature (when asked for), its test.
+# qemu.config, check.config, and what the tree knows of: the feature (when asked for), its test.
 configure() {	# TREE BUILD FEATURE(y|n)
-	local fragments=("$ROOT/configs/qemu.config")
+	local fragments=("$ROOT"/configs/{qemu,check}.config)
 	if [[ $3 == y ]] && grep -q '^config SWAP_COMPRESS_WQ$' "$1/mm/Kconfig"; then
 		fragments+=("$ROOT/configs/swap_compress.config")
 		! grep -q '^config SWAP_COMPRESS_WQ_KUNIT_TEST$' "$1/mm/Kconfig" "$1/lib/Kconfig.debug" ||
