@@ -838,8 +838,12 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 		return SCQ_INLINE_DEVICE;
 	if (zswap_check_limits())
 		return SCQ_INLINE_ZSWAP;
-	/* shmem_writeout() takes it back out of the swap cache, a worker cannot. */
-	if (!folio_test_anon(folio) &&
+	/*
+	 * Should zswap be full by then, the device forbidden: shmem_writeout()
+	 * takes its folio back out of the swap cache, and memory.reclaim fails,
+	 * if they are told now.
+	 */
+	if ((!folio_test_anon(folio) || !current_is_kswapd()) &&
 	    !mem_cgroup_zswap_writeback_enabled(folio_memcg(folio)))
 		return SCQ_INLINE_ZSWAP;
 
