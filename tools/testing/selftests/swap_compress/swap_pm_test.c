@@ -19,6 +19,20 @@ static unsigned long pages(void)
 	return meminfo_kib("MemFree") / 4 / 4;
 }
 
+/* What is colder than the load, and not for the queue, goes first. */
+static void wait_until_queued(const struct stats *stats)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 200; tries++) {
+		if (stat_get("queued") > stats->queued + 200 &&
+		    stat_get("freed") > stats->freed)
+			break;
+		sleep_ms(50);
+		kswapd_wake();
+	}
+}
+
 FIXTURE(pm) {
 	struct stats stats;
 };
@@ -50,12 +64,12 @@ TEST_F_TIMEOUT(pm, freezer_under_load, TIMEOUT)
 	if (sys_write("/sys/power/pm_test", "freezer"))
 		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
 	load_start(&load, pages());
-	sleep_ms(1000);
+	wait_until_queued(&self->stats);
 	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
 	stats_read(&self->stats);
 	revive_kswapd();
-	sleep_ms(2000);
+	wait_until_queued(&self->stats);
 	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, load_stop(&load));
 	ksft_print_msg("refused meanwhile: %lu\n",
@@ -83,9 +97,11 @@ TEST_F_TIMEOUT(pm, hibernation_under_load, TIMEOUT)
 	    sys_write("/sys/power/disk", "shutdown"))
 		SKIP(return, "needs a kernel with CONFIG_HIBERNATION and CONFIG_PM_DEBUG");
 	load_start(&load, pages());
-	sleep_ms(1000);
+	wait_until_queued(&self->stats);
 	EXPECT_QUEUED(&self->stats, 100);
-	/* As small an image as can be */
+	/* What keeps kswapd at it would keep the image from being allocated. */
+	reclaim_stop();
+	/* As small an image as can be, so that reclaim has to do for it */
 	sys_write("/sys/power/image_size", "0");
 	error = sys_write("/sys/power/state", "disk");
 	if (error == -ENOMEM) {
