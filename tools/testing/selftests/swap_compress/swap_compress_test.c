@@ -198,7 +198,8 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 			sleep_ms(1);
 		if (i % 512)
 			continue;
-		if (stat_get("queued") > self->stats.queued + 2000)
+		if (stat_get("queued") > self->stats.queued + 2000 &&
+		    stat_get("cancelled_refault") > cancelled)
 			break;
 		kswapd_wake();
 	}
