@@ -7,7 +7,7 @@
 BASE=6.18
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
-GUEST_TIMEOUT=1200
+GUEST_TIMEOUT=2400
 
 passed=0 failed=0 skipped=0
 
