@@ -357,8 +357,8 @@ static void scq_slice_work(struct work_struct *work)
  * @nr_pages: its size
  * @private: for ops->store_slice()
  *
- * Helpers are batch objects: as many as there are free ones and CPUs for. Which
- * of them never began when there is nothing left to do are not waited for.
+ * Helpers are batch objects: as many as there are free ones and CPUs for. Those
+ * that have not begun when nothing is left to do are not waited for.
  *
  * Context: called by a store; sleeps.
  * Return: true if each slice was stored.
@@ -1096,11 +1096,10 @@ static void swap_compress_cancel(struct scq_run *run)
 
 /*
  * The zero map and zswap, as swap_writeout() uses them. zswap_store() asks for a
- * locked folio. Under writeback, isolated and in the swap cache, it
- * is as safe:
+ * locked folio. Under writeback, isolated and in the swap cache, it is as safe:
  *
- * 1. A concurrent store of the same slots would need the folio off the LRU and
- *    not under writeback, see shrink_folio_list().
+ * 1. A concurrent store of the same slots would need to isolate the folio, and to
+ *    find it not under writeback, see shrink_folio_list().
  *
  * 2. A load or zswap's own writeback would need a new folio of the slots in the
  *    swap cache, where this one is.
@@ -1345,7 +1344,7 @@ static void swap_compress_set_enabled(bool on)
 
 	if (on == static_key_enabled(&swap_compress_enabled))
 		return;
-	/* The key is on while anything is queued: stable writes depend on it. */
+	/* The key is on while anything is queued: swap_compress_queued() asks. */
 	if (on) {
 		static_branch_enable(&swap_compress_enabled);
 		scq_start(&swap_scq);
