@@ -2,6 +2,7 @@
 /* Memory under test and the pressure on it. */
 #include <err.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,6 +272,46 @@ unsigned long load_stop(struct load *load)
 	return wrong;
 }
 
+bool fill_until_in_flight(void)
+{
+	unsigned long enough = stat_get("queued") + 256;
+	unsigned int waited;
+	struct area area;
+
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	reclaim_start();
+	for (waited = 0; waited < 2000; waited++) {
+		if (stat_get("queued") > enough &&
+		    sys_long(SWAP_COMPRESS "inflight_pages") > 0)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+int fault_set(const char *attr, const char *name, long value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), FAULT_DIR "%s/%s", attr, name);
+	return sys_write_long(path, value);
+}
+
+int fault(const char *attr, long percent)
+{
+	return fault_set(attr, "probability", 0) ?:
+	       fault_set(attr, "times", -1) ?:
+	       fault_set(attr, "verbose", 0) ?:
+	       fault_set(attr, "probability", percent);
+}
+
+bool delay_workers(void)
+{
+	return !fault_set(FAULT_OWN, "points", FAULT_DELAY) &&
+	       !fault(FAULT_OWN, 33);
+}
+
 static struct setting knobs[] = {
 	{ .path = SWAP_COMPRESS "max_inflight_pages" },
 	{ .path = SWAP_COMPRESS "batch_pages" },
@@ -312,6 +353,7 @@ const char *test_begin(struct stats *stats)
 
 void test_end(void)
 {
+	fault(FAULT_OWN, 0);
 	settings_restore(knobs, ARRAY_SIZE(knobs));
 	reclaim_stop();
 }

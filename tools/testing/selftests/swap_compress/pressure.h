@@ -89,6 +89,27 @@ void load_start(struct load *load, unsigned long pages);
 /* Ends the threads, checks everything once more: pages with a wrong byte. */
 unsigned long load_stop(struct load *load);
 
+/* Fills memory until some of it is on its way; true if that was seen. */
+bool fill_until_in_flight(void);
+
+#define FAULT_DIR	"/sys/kernel/debug/"
+#define FAULT_OWN	"fail_swap_compress"
+
+/* Bits of its "points", see enum scq_fault in mm/swap_compress_wq.h */
+#define FAULT_STORE	0x1
+#define FAULT_POOL	0x2
+#define FAULT_BIO	0x4
+#define FAULT_DELAY	0x8
+
+int fault_set(const char *attr, const char *name, long value);
+/* @percent of the calls fail; 0 ends it. */
+int fault(const char *attr, long percent);
+/*
+ * Lets every third batch wait before it is stored, so that a test which is after
+ * queued folios finds some on any machine. False if this kernel cannot do that.
+ */
+bool delay_workers(void);
+
 /* Statistics when a test began. */
 struct stats {
 	unsigned long queued;

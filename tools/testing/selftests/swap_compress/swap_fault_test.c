@@ -14,39 +14,14 @@
 #include "kselftest_harness.h"
 #include "pressure.h"
 
-#define DEBUG	"/sys/kernel/debug/"
-
-/* Bits of "points", see enum scq_fault in mm/swap_compress_wq.h */
-#define STORE	0x1
-#define POOL	0x2
-#define BIO	0x4
-#define DELAY	0x8
-
-static int fault_set(const char *attr, const char *name, long value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), DEBUG "%s/%s", attr, name);
-	return sys_write_long(path, value);
-}
-
 static int fault_set_address(const char *attr, const char *name,
 			     unsigned long value)
 {
 	char path[128], text[32];
 
-	snprintf(path, sizeof(path), DEBUG "%s/%s", attr, name);
+	snprintf(path, sizeof(path), FAULT_DIR "%s/%s", attr, name);
 	snprintf(text, sizeof(text), "0x%lx", value);
 	return sys_write(path, text);
-}
-
-/* @percent of the calls fail; 0 ends it. */
-static int fault(const char *attr, long percent)
-{
-	return fault_set(attr, "probability", 0) ?:
-	       fault_set(attr, "times", -1) ?:
-	       fault_set(attr, "verbose", 0) ?:
-	       fault_set(attr, "probability", percent);
 }
 
 FIXTURE(fault) {
@@ -59,13 +34,12 @@ FIXTURE_SETUP(fault)
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
-	if (fault("fail_swap_compress", 0))
+	if (fault(FAULT_OWN, 0))
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 }
 
 FIXTURE_TEARDOWN(fault)
 {
-	fault("fail_swap_compress", 0);
 	fault("failslab", 0);
 	fault("fail_page_alloc", 0);
 	test_end();
@@ -76,24 +50,24 @@ static unsigned long load_with(unsigned int points, long percent)
 {
 	struct load load;
 
-	fault_set("fail_swap_compress", "points", points);
-	fault("fail_swap_compress", percent);
+	fault_set(FAULT_OWN, "points", points);
+	fault(FAULT_OWN, percent);
 	load_start(&load, AREA_PAGES);
 	sleep_ms(4000);
-	fault("fail_swap_compress", 0);
+	fault(FAULT_OWN, 0);
 	return load_stop(&load);
 }
 
 TEST_F_TIMEOUT(fault, failing_stores, TIMEOUT)
 {
-	EXPECT_EQ(0, load_with(STORE, 10));
+	EXPECT_EQ(0, load_with(FAULT_STORE, 10));
 	EXPECT_LT(self->stats.failed, stat_get("failed"));
 	EXPECT_QUEUED(&self->stats, 500);
 }
 
 TEST_F_TIMEOUT(fault, failing_writes, TIMEOUT)
 {
-	EXPECT_EQ(0, load_with(BIO, 10));
+	EXPECT_EQ(0, load_with(FAULT_BIO, 10));
 	EXPECT_LT(self->stats.failed, stat_get("failed"));
 	EXPECT_QUEUED(&self->stats, 500);
 }
@@ -102,15 +76,15 @@ TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
 {
 	struct area area;
 
-	fault_set("fail_swap_compress", "points", BIO);
-	fault("fail_swap_compress", 100);
+	fault_set(FAULT_OWN, "points", FAULT_BIO);
+	fault(FAULT_OWN, 100);
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
 	reclaim_start();
 	sleep_ms(3000);
 	reclaim_stop();
 	EXPECT_LT(self->stats.failed, stat_get("failed"));
-	fault("fail_swap_compress", 0);
+	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 }
@@ -119,20 +93,20 @@ TEST_F_TIMEOUT(fault, empty_pool, TIMEOUT)
 {
 	unsigned long refused = stat_get("inline_pool");
 
-	EXPECT_EQ(0, load_with(POOL, 50));
+	EXPECT_EQ(0, load_with(FAULT_POOL, 50));
 	EXPECT_LT(refused, stat_get("inline_pool"));
 	EXPECT_QUEUED(&self->stats, 100);
 }
 
 TEST_F_TIMEOUT(fault, late_workers, TIMEOUT)
 {
-	EXPECT_EQ(0, load_with(DELAY, 50));
+	EXPECT_EQ(0, load_with(FAULT_DELAY, 50));
 	EXPECT_QUEUED(&self->stats, 500);
 }
 
 TEST_F_TIMEOUT(fault, everything_at_once, TIMEOUT)
 {
-	EXPECT_EQ(0, load_with(STORE | POOL | BIO | DELAY, 5));
+	EXPECT_EQ(0, load_with(FAULT_STORE | FAULT_POOL | FAULT_BIO | FAULT_DELAY, 5));
 	EXPECT_LT(self->stats.failed, stat_get("failed"));
 	EXPECT_QUEUED(&self->stats, 200);
 }

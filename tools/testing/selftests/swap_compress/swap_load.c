@@ -199,6 +199,20 @@ static double percentile_us(const unsigned long *sorted, unsigned long count,
 	return sorted[at < count ? at : count - 1] / 1e3;
 }
 
+/* Sorts them. */
+static void print_latencies(const char *phase, unsigned long *took,
+			    unsigned long count)
+{
+	qsort(took, count, sizeof(*took), compare_ns);
+	printf("%s.latency_p50_us %.1f\n", phase,
+	       percentile_us(took, count, 0.5));
+	printf("%s.latency_p99_us %.1f\n", phase,
+	       percentile_us(took, count, 0.99));
+	printf("%s.latency_p999_us %.1f\n", phase,
+	       percentile_us(took, count, 0.999));
+	printf("%s.latency_max_us %.1f\n", phase, took[count - 1] / 1e3);
+}
+
 /* What the mix really compresses to: the device's own figures, while full. */
 static void print_zram(void)
 {
@@ -249,15 +263,10 @@ static void do_burst(void)
 
 	for (i = 0, before = 0; i < steps; i++)
 		before += took[i];
-	qsort(took, steps, sizeof(*took), compare_ns);
 	print_reclaim("burst", &from, &settled, before,
 		      at_end.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
 	printf("burst.mib %lu\n", steps / STEPS_PER_MIB);
-	printf("burst.latency_p50_us %.1f\n", percentile_us(took, steps, 0.5));
-	printf("burst.latency_p99_us %.1f\n", percentile_us(took, steps, 0.99));
-	printf("burst.latency_p999_us %.1f\n",
-	       percentile_us(took, steps, 0.999));
-	printf("burst.latency_max_us %.1f\n", took[steps - 1] / 1e3);
+	print_latencies("burst", took, steps);
 	free(took);
 	print_zram();
 }
@@ -313,15 +322,10 @@ static void do_storm(void)
 	if (!count)
 		errx(1, "storm: no fault: is there swap?");
 
-	qsort(took, count, sizeof(*took), compare_ns);
 	print_reclaim("storm", &from, &to, start,
 		      to.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
 	printf("storm.faults %lu\n", count);
-	printf("storm.latency_p50_us %.1f\n", percentile_us(took, count, 0.5));
-	printf("storm.latency_p99_us %.1f\n", percentile_us(took, count, 0.99));
-	printf("storm.latency_p999_us %.1f\n",
-	       percentile_us(took, count, 0.999));
-	printf("storm.latency_max_us %.1f\n", took[count - 1] / 1e3);
+	print_latencies("storm", took, count);
 	free(took);
 }
 
