@@ -24,6 +24,8 @@ define HELP
 swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 
   make demo      measure it: build, boot, run off and on interleaved, report (installs what is missing)
+  make bench     measure all of it: other designs, compressors, settings; a page with tables and pictures (hours)
+  make bench-bundle  the same, packed with qemu and kernels to run where nothing can be installed: OUT.tar.gz
   make test      everything a change must pass (installs what is missing)
   make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
   make tree      the patched kernel source of BASE
@@ -47,20 +49,27 @@ Variable  Range                                            Default
   OUT     an empty or new folder                           out/series-BASE
   COMP    lz4, zstd, lzo-rle (make demo)                   lz4
   STORE   zram, zswap (make demo)                          zram
-  ROUNDS  1 to 100 (make demo)                             3
+  ROUNDS  1 to 100 (make demo, make bench)                 3, make bench: 9
+  ONLY    a regular expression: cells of make bench        all of bench/cells
   DURATION 60 to 864000 seconds (make soak)                3600
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef
 export HELP
 
-.PHONY: help demo test soak tree kernel kunit check apply series clean
+.PHONY: help demo bench bench-bundle test soak tree kernel kunit check apply series clean
 
 help:
 	@echo "$$HELP"
 
 demo:
 	@scripts/demo.sh
+
+bench:
+	@scripts/bench.sh
+
+bench-bundle:
+	@scripts/bundle.sh "$$OUT"
 
 test:
 	@scripts/test.sh

@@ -8,6 +8,10 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Everything large lives outside the checkout, so that a fresh clone finds it.
 CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/swap_compress
 
+# Only in what scripts/bundle.sh packs: qemu, kernels and initramfs.
+BUNDLE=$ROOT/bundle
+[[ ! -d $BUNDLE ]] || PATH=$BUNDLE/bin:$PATH
+
 # The root Makefile exports its variables and flags; the kernel's makefiles must not take them for their own.
 # (KDIR, LLVM, JOBS, CPUS, MEM and ACCEL mean nothing to them, or are given again.)
 unset MAKEFLAGS MFLAGS MAKELEVEL

@@ -3,46 +3,19 @@
 # demo.sh: measures the feature: boots a guest for each of ROUNDS x {drain, burst, storm} x {off, on}, and prints one table.
 
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/measure.sh"
 
 BASE=${BASE:-6.18}
 COMP=${COMP:-lz4}
 STORE=${STORE:-zram}
 ROUNDS=${ROUNDS:-3}
 export CPUS=${CPUS:-2} MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
-# Seconds; a round takes less than 10, on a busy machine some times as long.
-GUEST_TIMEOUT=180
-
-# Ticks of this machine's CPUs: all, those they worked, those they worked for the children of this script.
-cpu_ticks() {
-	awk '$1 == "cpu" { worked = $2 + $3 + $4 + $7 + $8; printf "%d %d ", worked + $5 + $6, worked }' /proc/stat
-	awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$$/stat"
-}
-
-describe_host() {	# ALL WORKED OWN, before the run
-	local all worked own others
-	read -r all worked own < <(cpu_ticks)
-	others=$((100 * (worked - $2 - own + $3) / (all - $1)))
-	echo "host.cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
-	echo "host.cpus $(nproc)"
-	echo "host.others_percent $((others > 0 ? others : 0))"
-	echo "guest.mem $MEM"
-}
-
 run_guest() {	# ROUND SCENARIO MODE
-	local name=$results/$2-$3-$1 ticks
-	read -ra ticks < <(cpu_ticks)
-	if ! "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.txt" --console "$name.console" \
-		--timeout "$GUEST_TIMEOUT" \
-		--append "sc.job=demo sc.scenario=$2 sc.mode=$3 sc.comp=$COMP sc.store=$STORE"; then
-		die "round $1 of $2, $3, failed. The end of its result, $name.txt:
-$(tail -n 4 "$name.txt")"
-	fi
-	describe_host "${ticks[@]}" >>"$name.txt"
+	local name=$results/$2-$3-$1
+	measure "$name" "$kernel" "$initrd" "sc.scenario=$2 sc.mode=$3 sc.comp=$COMP sc.store=$STORE" ||
+		die "round $1 of $2, $3, failed. The end of its result, $name.part:
+$(tail -n 4 "$name.part")"
 	files+=("$name.txt")
-}
-
-value() {	# KEY FILE
-	awk -v key="$1" '$1 == key { print $2 }' "$2"
 }
 
 check_base "$BASE"

@@ -132,7 +132,8 @@ $found"
 	fi
 }
 
-need guest
+# A bundle brings all it needs.
+[[ -d $BUNDLE ]] || need guest
 check_settings
 make_tmp ""
 trap 'stop_qemu; rm -rf "$TMP"' EXIT

@@ -39,7 +39,7 @@ kernel_selftests() {	# FOLDER
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
 	local test
-	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,mix,sysfile}.c
+	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,apps,mix,sysfile}.c
 	for test in swap_{compress,zswap,large,memcg,fault,pm}_test; do
 		compile "$BUILD/$test" "$SELFTESTS"/{"$test",pressure,mix,sysfile}.c
 	done

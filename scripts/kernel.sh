@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernel.sh BASE ARCH CONFIG: builds the patched kernel of a base and prints the path of its image.
+# kernel.sh BASE ARCH CONFIG [VARIANT]: builds the patched kernel of a base and prints the path of its image.
+# VARIANT: another tree than the patched one, see tree.sh.
 
 . "$(dirname "$0")/common.sh"
 
-[[ $# == 3 ]] || die "usage: kernel.sh BASE ARCH CONFIG"
-base=$1 arch=$2 config=$3
+(($# == 3 || $# == 4)) || die "usage: kernel.sh BASE ARCH CONFIG [VARIANT]"
+base=$1 arch=$2 config=$3 variant=${4:-}
 check_base "$base"
 check_one_of ARCH "$arch" x86_64
 check_one_of CONFIG "$config" qemu debug kcsan
@@ -74,8 +75,8 @@ build_failed() {	# LOG
 
 lock_cache
 need source patch build
-tree=$("$ROOT/scripts/tree.sh" "$base")
-build=$CACHE/build/$(base_id "$base")-$arch-$config${LLVM//\//_}
+tree=$("$ROOT/scripts/tree.sh" "$base" "$variant")
+build=$CACHE/build/$(base_id "$base")${variant:+-$variant}-$arch-$config${LLVM//\//_}
 image=$build/arch/x86/boot/bzImage
 mapfile -t fragment_files < <(fragments)
 want=$(stamp | sha256sum)
@@ -86,7 +87,7 @@ if [[ ! -e $image || $(cat "$build.stamp" 2>/dev/null) != "$want" ]]; then
 	expected=$(cat "$build.objects" 2>/dev/null || first_estimate)
 	fresh=yes
 	[[ -e $build/vmlinux ]] && fresh=
-	note "building Linux $(tree_version "$tree") ($arch, $config${LLVM:+, LLVM=$LLVM}) with JOBS=$JOBS${fresh:+, about $expected objects}"
+	note "building Linux $(tree_version "$tree") ($arch, $config${variant:+, $variant}${LLVM:+, LLVM=$LLVM}) with JOBS=$JOBS${fresh:+, about $expected objects}"
 	if [[ -z $fresh ]]; then
 		note "  only what changed since the last build"
 	fi

@@ -8,34 +8,28 @@ import argparse
 import statistics
 import sys
 
-# key without the scenario, title, format
+RECLAIM = (
+    ("freed_per_second", "pages freed per second, kswapd and workers", "{:.0f}"),
+    ("written_per_freed", "pages written per page freed", "{:.3f}"),
+    ("stalls", "allocation stalls", "{:.0f}"),
+    ("direct_share", "direct-reclaim share", "{:.0%}"),
+)
+CPU = (
+    ("kswapd_cpu_seconds", "CPU seconds of kswapd", "{:.2f}"),
+    ("workers_cpu_seconds", "CPU seconds of workers", "{:.2f}"),
+)
+SECONDS = (("seconds", "seconds", "{:.2f}"),)
+
+
+def latencies(of, *which):
+    return tuple((f"latency_{key}_us", f"{of} {key.replace('p999', 'p99.9')}, us", "{:.0f}") for key in which)
+
+
+# Of each scenario: key without the phase, title, format
 ROWS = {
-    "drain": (
-        ("freed_per_second", "pages freed per second, kswapd and workers", "{:.0f}"),
-        ("written_per_freed", "pages written per page freed", "{:.3f}"),
-        ("stalls", "allocation stalls", "{:.0f}"),
-        ("direct_share", "direct-reclaim share", "{:.0%}"),
-        ("kswapd_cpu_seconds", "CPU seconds of kswapd", "{:.2f}"),
-        ("workers_cpu_seconds", "CPU seconds of workers", "{:.2f}"),
-    ),
-    "burst": (
-        ("seconds", "seconds", "{:.2f}"),
-        ("freed_per_second", "pages freed per second, kswapd and workers", "{:.0f}"),
-        ("written_per_freed", "pages written per page freed", "{:.3f}"),
-        ("stalls", "allocation stalls", "{:.0f}"),
-        ("direct_share", "direct-reclaim share", "{:.0%}"),
-        ("latency_p50_us", "64 KiB allocation p50, us", "{:.0f}"),
-        ("latency_p99_us", "64 KiB allocation p99, us", "{:.0f}"),
-        ("latency_max_us", "64 KiB allocation max, us", "{:.0f}"),
-        ("kswapd_cpu_seconds", "CPU seconds of kswapd", "{:.2f}"),
-        ("workers_cpu_seconds", "CPU seconds of workers", "{:.2f}"),
-    ),
-    "storm": (
-        ("seconds", "seconds", "{:.2f}"),
-        ("latency_p50_us", "fault p50, us", "{:.0f}"),
-        ("latency_p99_us", "fault p99, us", "{:.0f}"),
-        ("latency_max_us", "fault max, us", "{:.0f}"),
-    ),
+    "drain": RECLAIM + CPU,
+    "burst": SECONDS + RECLAIM + latencies("64 KiB allocation", "p50", "p99", "max") + CPU,
+    "storm": SECONDS + latencies("fault", "p50", "p99", "max"),
 }
 # Percent of the host's CPUs that others may use before the figures mean little.
 QUIET_ENOUGH = 15
@@ -247,4 +241,5 @@ def main():
     print(verdict(runs))
 
 
-main()
+if __name__ == "__main__":
+    main()

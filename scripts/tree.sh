@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# tree.sh BASE: makes the patched tree of a base in the cache and prints its path.
+# tree.sh BASE [VARIANT]: makes the patched tree of a base in the cache and prints its path.
+# VARIANT: pristine, the source as it is; bench, with the patches of bench/ on top.
 # Hard links to the pristine tree; only files whose content changes are replaced, so that a build goes on from the last one.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
 
-[[ $# == 1 ]] || die "usage: tree.sh BASE"
-base=$1
+(($# == 1 || $# == 2)) || die "usage: tree.sh BASE [VARIANT]"
+base=$1 variant=${2:-}
 check_base "$base"
+check_one_of VARIANT "$variant" "" pristine bench
 
 # Everything the patched files depend on.
 stamp() {
@@ -22,17 +24,33 @@ stamp() {
 		echo "$file"
 		cat "$ROOT/$file"
 	done < <(all_overlay_files)
+	[[ $variant != bench ]] || cat "$ROOT"/bench/*.patch
+}
+
+# What makes it the kernel of the benchmark; for files of the series only.
+stage_bench() {	# STAGE
+	local patch output
+	for patch in "$ROOT"/bench/*.patch; do
+		output=$(cd "$1" && patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$patch" 2>&1) ||
+			die "bench/${patch##*/} does not apply on top of the series of $base:
+$output"
+	done
 }
 
 lock_cache
 need source patch
 source_tree=$("$ROOT/scripts/source.sh" "$base")
-tree=$CACHE/tree/$(base_id "$base")
+if [[ $variant == pristine ]]; then
+	echo "$source_tree"
+	exit
+fi
+tree=$CACHE/tree/$(base_id "$base")${variant:+-$variant}
 check_series "$base"
 want=$(stamp | sha256sum)
 if [[ ! -d $tree || $(cat "$tree.stamp" 2>/dev/null) != "$want" ]]; then
 	make_tmp "$CACHE"
 	stage "$base" "$source_tree" "$TMP/stage" "Linux $(tree_version "$source_tree")"
+	[[ $variant != bench ]] || stage_bench "$TMP/stage"
 	rm -f "$tree.stamp"
 	link_tree "$source_tree" "$tree"
 	update_tree "$base" "$source_tree" "$TMP/stage" "$tree"

@@ -11,8 +11,13 @@
  *                reclaims alone, and measures that
  *   burst[=MiB]  fills more memory flat out, measuring each 64 KiB; without an
  *                amount two fifths of the memory, 160 MiB at most
+ *   light[=MiB]  fills more memory so slowly that kswapd keeps up, with pauses;
+ *                an amount as for burst
  *   storm        uses the filled memory in the order in which kswapd takes it,
  *                with raised watermarks: measures each fault
+ *   busy         starts a process on each CPU that computes until the end
+ *   apps         switches between processes whose memory does not fit together,
+ *                see apps.c; includes its own verify
  *   corrupt      damages one byte: a following verify must report it
  *   verify       compares every byte of fill and burst, gives the memory back
  *
@@ -20,13 +25,16 @@
  * something could not be done and 2 when verify found a wrong byte.
  */
 #include <err.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "apps.h"
 #include "mix.h"
 #include "sysfile.h"
 
@@ -35,6 +43,7 @@
 #define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
 #define COLD_MS		300
 #define SETTLE_MS	30000
+#define LIGHT_PAUSE_MS	6
 #define STORM_FAULTS	40000UL
 #define STORM_SECONDS	6UL
 #define STORM_STEP	32	/* pages, then a moment for kswapd to be ahead */
@@ -56,19 +65,32 @@ static unsigned int nr_areas;
 static unsigned long wrong_pages;
 static unsigned long mib;		/* of this phase; 0: none was given */
 
+/* What the processes of do_busy() have done, shared with them; NULL: none. */
+static unsigned long *busy_rounds;
+static unsigned int nr_busy;
+
 /* Everything a phase is measured by, at one point in time. */
 struct reading {
 	struct vmstat vm;
-	unsigned long kswapd_ns;
-	unsigned long workers_ns;
+	struct cpu_use kswapd;
+	struct cpu_use workers;
+	unsigned long busy_rounds;
 };
 
 static void reading_take(struct reading *reading)
 {
+	unsigned int i;
+
+	memset(reading, 0, sizeof(*reading));
 	vmstat_read(&reading->vm);
-	reading->kswapd_ns = cpu_ns("kswapd");
+	cpu_use_add(&reading->kswapd, "kswapd");
 	/* The unbound workers, and the rescuer in case memory was that short. */
-	reading->workers_ns = cpu_ns("kworker/u") + cpu_ns("kworker/R-swap");
+	cpu_use_add(&reading->workers, "kworker/u");
+	cpu_use_add(&reading->workers, "kworker/R-swap");
+	/* Threads of the benchmark's other designs. */
+	cpu_use_add(&reading->workers, "swap_compress");
+	for (i = 0; i < nr_busy; i++)
+		reading->busy_rounds += busy_rounds[i];
 }
 
 /* Pages whose content was stored, wherever; what moves on later counts once. */
@@ -103,9 +125,57 @@ static void print_reclaim(const char *phase, const struct reading *from,
 	printf("%s.direct_share %.4f\n", phase,
 	       kswapd + direct ? (double)direct / (kswapd + direct) : 0.0);
 	printf("%s.kswapd_cpu_seconds %.4f\n", phase,
-	       (to->kswapd_ns - from->kswapd_ns) / 1e9);
+	       (to->kswapd.ns - from->kswapd.ns) / 1e9);
 	printf("%s.workers_cpu_seconds %.4f\n", phase,
-	       (to->workers_ns - from->workers_ns) / 1e9);
+	       (to->workers.ns - from->workers.ns) / 1e9);
+	printf("%s.workers_runs %lu\n", phase,
+	       to->workers.runs - from->workers.runs);
+	if (nr_busy)
+		printf("%s.busy_rounds_per_second %.1f\n", phase,
+		       ns ? (to->busy_rounds - from->busy_rounds) * 1e9 / ns :
+		       0.0);
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+	const unsigned long *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double percentile_us(const unsigned long *sorted, unsigned long count,
+			    double share)
+{
+	unsigned long at = share * count;
+
+	return sorted[at < count ? at : count - 1] / 1e3;
+}
+
+/* Sorts them. */
+static void print_latencies(const char *phase, unsigned long *took,
+			    unsigned long count)
+{
+	qsort(took, count, sizeof(*took), compare_ns);
+	printf("%s.latency_p50_us %.1f\n", phase,
+	       percentile_us(took, count, 0.5));
+	printf("%s.latency_p99_us %.1f\n", phase,
+	       percentile_us(took, count, 0.99));
+	printf("%s.latency_p999_us %.1f\n", phase,
+	       percentile_us(took, count, 0.999));
+	printf("%s.latency_max_us %.1f\n", phase, took[count - 1] / 1e3);
+}
+
+static void print_verified(unsigned long pages, unsigned long wrong,
+			   const struct vmstat *from)
+{
+	struct vmstat to;
+
+	vmstat_read(&to);
+	printf("verify.pages %lu\n", pages);
+	printf("verify.swapped_in %lu\n",
+	       to.pswpin + to.zswpin - from->pswpin - from->zswpin);
+	printf("verify.wrong_pages %lu\n", wrong);
+	wrong_pages += wrong;
 }
 
 static struct area *area_add(unsigned long pages)
@@ -184,35 +254,6 @@ static void do_drain(void)
 		errx(1, "drain: kswapd freed nothing: was memory full, is there swap?");
 }
 
-static int compare_ns(const void *a, const void *b)
-{
-	const unsigned long *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double percentile_us(const unsigned long *sorted, unsigned long count,
-			    double share)
-{
-	unsigned long at = share * count;
-
-	return sorted[at < count ? at : count - 1] / 1e3;
-}
-
-/* Sorts them. */
-static void print_latencies(const char *phase, unsigned long *took,
-			    unsigned long count)
-{
-	qsort(took, count, sizeof(*took), compare_ns);
-	printf("%s.latency_p50_us %.1f\n", phase,
-	       percentile_us(took, count, 0.5));
-	printf("%s.latency_p99_us %.1f\n", phase,
-	       percentile_us(took, count, 0.99));
-	printf("%s.latency_p999_us %.1f\n", phase,
-	       percentile_us(took, count, 0.999));
-	printf("%s.latency_max_us %.1f\n", phase, took[count - 1] / 1e3);
-}
-
 /* What the mix really compresses to: the device's own figures, while full. */
 static void print_zram(void)
 {
@@ -236,7 +277,8 @@ static unsigned long default_burst_mib(void)
 	return share < MAX_BURST_MIB ? share : MAX_BURST_MIB;
 }
 
-static void do_burst(void)
+/* One more area, step by step: @pause_ms after each, not counted as latency. */
+static void fill_measured(const char *phase, unsigned int pause_ms)
 {
 	unsigned long steps = (mib ?: default_burst_mib()) * STEPS_PER_MIB;
 	struct area *area = area_add(steps * STEP_PAGES);
@@ -246,7 +288,7 @@ static void do_burst(void)
 
 	took = calloc(steps, sizeof(*took));
 	if (!took || mlock(took, steps * sizeof(*took)))
-		err(1, "burst: memory for %lu latencies", steps);
+		err(1, "%s: memory for %lu latencies", phase, steps);
 
 	reading_take(&from);
 	start = now_ns();
@@ -254,21 +296,80 @@ static void do_burst(void)
 		area_step(area);
 		took[i] = now_ns() - before;
 		before += took[i];
+		if (pause_ms) {
+			sleep_ms(pause_ms);
+			before = now_ns();
+		}
 	}
+	start = before - start;
 	vmstat_read(&at_end.vm);
 	/* Pages in flight at the end are written but not freed yet. */
 	if (!kswapd_wait(&settled.vm, &before, SETTLE_MS))
-		errx(1, "burst: kswapd does not come to rest");
+		errx(1, "%s: kswapd does not come to rest", phase);
 	reading_take(&settled);
 
-	for (i = 0, before = 0; i < steps; i++)
-		before += took[i];
-	print_reclaim("burst", &from, &settled, before,
+	print_reclaim(phase, &from, &settled, start,
 		      at_end.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
-	printf("burst.mib %lu\n", steps / STEPS_PER_MIB);
-	print_latencies("burst", took, steps);
+	printf("%s.mib %lu\n", phase, steps / STEPS_PER_MIB);
+	print_latencies(phase, took, steps);
 	free(took);
 	print_zram();
+}
+
+static void do_burst(void)
+{
+	fill_measured("burst", 0);
+}
+
+static void do_light(void)
+{
+	fill_measured("light", LIGHT_PAUSE_MS);
+}
+
+static void do_busy(void)
+{
+	unsigned int i;
+
+	if (nr_busy)
+		errx(1, "busy: more than once");
+	nr_busy = sysconf(_SC_NPROCESSORS_ONLN);
+	busy_rounds = mmap(NULL, nr_busy * sizeof(*busy_rounds),
+			   PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+	if (busy_rounds == MAP_FAILED)
+		err(1, "busy: mmap");
+	for (i = 0; i < nr_busy; i++) {
+		unsigned int work;
+
+		switch (fork()) {
+		case -1:
+			err(1, "busy: fork");
+		case 0:
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;) {
+				for (work = 0; work < 10000; work++)
+					__asm__ volatile("");
+				busy_rounds[i]++;
+			}
+		}
+	}
+}
+
+static void do_apps(void)
+{
+	struct reading from, to;
+	struct apps apps;
+
+	apps_start(&apps, &mix);
+	reading_take(&from);
+	apps_switch(&apps);
+	reading_take(&to);
+	print_reclaim("apps", &from, &to, apps.ns,
+		      to.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
+	print_latencies("apps", apps.switches, apps.nr_switches);
+	print_latencies("apps_step", apps.worst_steps, apps.nr_switches);
+	apps_stop(&apps);
+	print_verified(apps.pages, apps.wrong, &from.vm);
 }
 
 static unsigned long faults_so_far(void)
@@ -365,7 +466,7 @@ static void do_verify(void)
 	unsigned long start = now_ns();
 	unsigned long pages = 0;
 	unsigned long wrong = 0;
-	struct vmstat from, to;
+	struct vmstat from;
 	unsigned int i;
 
 	vmstat_read(&from);
@@ -373,14 +474,9 @@ static void do_verify(void)
 		pages += areas[i].pages;
 		wrong += verify_area(&areas[i]);
 	}
-	vmstat_read(&to);
 	nr_areas = 0;
 	printf("verify.seconds %.4f\n", (now_ns() - start) / 1e9);
-	printf("verify.pages %lu\n", pages);
-	printf("verify.swapped_in %lu\n",
-	       to.pswpin + to.zswpin - from.pswpin - from.zswpin);
-	printf("verify.wrong_pages %lu\n", wrong);
-	wrong_pages += wrong;
+	print_verified(pages, wrong, &from);
 }
 
 /* Ends with a clear message now rather than with the OOM killer later. */
@@ -409,7 +505,10 @@ static const struct {
 	{ "fill", do_fill },
 	{ "drain", do_drain },
 	{ "burst", do_burst },
+	{ "light", do_light },
 	{ "storm", do_storm },
+	{ "busy", do_busy },
+	{ "apps", do_apps },
 	{ "corrupt", do_corrupt },
 	{ "verify", do_verify },
 };
@@ -436,7 +535,7 @@ int main(int argc, char **argv)
 	int i;
 
 	if (argc < 3)
-		errx(1, "usage: swap_load MIX fill[=MiB]|drain|burst[=MiB]|storm|corrupt|verify...");
+		errx(1, "usage: swap_load MIX PHASE..., see the head of swap_load.c");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* The program itself must not be what is reclaimed. */
 	if (mlockall(MCL_CURRENT))

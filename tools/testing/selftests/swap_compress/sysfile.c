@@ -189,9 +189,9 @@ void vmstat_read(struct vmstat *vm)
 	}
 }
 
-unsigned long cpu_ns(const char *prefix)
+void cpu_use_add(struct cpu_use *use, const char *prefix)
 {
-	unsigned long sum = 0;
+	unsigned long ns, waited, runs;
 	char path[PATH_MAX];
 	char text[128];
 	struct dirent *entry;
@@ -208,11 +208,13 @@ unsigned long cpu_ns(const char *prefix)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/schedstat",
 			 entry->d_name);
-		if (!sys_read(path, text, sizeof(text)))
-			sum += strtoul(text, NULL, 10);
+		if (sys_read(path, text, sizeof(text)) ||
+		    sscanf(text, "%lu %lu %lu", &ns, &waited, &runs) != 3)
+			continue;
+		use->ns += ns;
+		use->runs += runs;
 	}
 	closedir(proc);
-	return sum;
 }
 
 unsigned long now_ns(void)

@@ -47,8 +47,14 @@ struct vmstat {
 
 void vmstat_read(struct vmstat *vm);
 
-/* Nanoseconds on a CPU of the kernel threads whose name starts with @prefix. */
-unsigned long cpu_ns(const char *prefix);
+/* What threads had of the CPUs, and how often they were given one. */
+struct cpu_use {
+	unsigned long ns;
+	unsigned long runs;
+};
+
+/* Adds that of the kernel threads whose name starts with @prefix. */
+void cpu_use_add(struct cpu_use *use, const char *prefix);
 
 unsigned long now_ns(void);
 void sleep_ms(unsigned int ms);

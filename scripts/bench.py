@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""bench.py FOLDER: from the results of bench.sh in FOLDER makes results.csv, and from that tables, pictures and a page.
+
+Exit status 1: a byte was wrong, or a result is incomplete.
+"""
+import csv
+import html
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from report import CPU, RECLAIM, SECONDS, latencies, read
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# Pictures: bars compare variants within each cell of a group, lines show the cells of a group, which differ in a setting.
+BARS = (
+    ("drain", "freed_per_second", "drain: pages freed per second"),
+    ("burst", "seconds", "burst: time"),
+    ("burst", "stalls", "burst: allocation stalls"),
+    ("burst", "latency_p99_us", "burst: p99 of a 64 KiB allocation"),
+    ("burst", "latency_max_us", "burst: longest 64 KiB allocation"),
+)
+LINES = (
+    ("batch", "freed_per_second", "drain: pages per batch", "pages freed per second"),
+    ("inflight", "seconds", "burst: bound of pages in flight", "seconds"),
+    ("inflight", "stalls", "burst: bound of pages in flight", "allocation stalls"),
+    ("active", "seconds", "burst: max_active", "seconds"),
+    ("nice", "seconds", "burst: nice of the workers", "seconds"),
+    ("scope", "freed_per_second", "drain: affinity scope", "pages freed per second"),
+    ("workers", "freed_per_second", "drain with a store that sleeps 1 ms: workers", "pages freed per second"),
+)
+
+PER_GIB = (
+    ("cpu_seconds_per_gib", "CPU seconds of kswapd and workers per GiB freed", "{:.2f}"),
+    ("runs_per_gib", "times a worker was given a CPU, per GiB freed", "{:.0f}"),
+)
+ALL_LATENCIES = ("p50", "p99", "p999", "max")
+FILLING = SECONDS + RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB
+# Of each scenario: the phase of swap_load that is measured, and its rows
+SCENARIOS = {
+    "drain": ("drain", RECLAIM + CPU + PER_GIB),
+    "burst": ("burst", FILLING),
+    "busy": ("burst", FILLING + (("busy_rounds_per_second", "rounds of the other processes per second", "{:.0f}"),)),
+    "light": ("light", RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB),
+    "apps": ("apps", SECONDS + RECLAIM + latencies("switch", "p50", "p99") + (
+        ("step_latency_p99_us", "longest 64 KiB of a switch p99, us", "{:.0f}"),) + CPU + PER_GIB),
+    "storm": ("storm", SECONDS + latencies("fault", *ALL_LATENCIES)),
+}
+NAMES = {
+    "pristine": "pristine",
+    "off": "off",
+    "on": "on",
+    "node": "a thread per node",
+    "cpu": "a thread per CPU",
+    "sleep-off": "off",
+    "sleep-on": "on",
+}
+
+
+class Broken(Exception):
+    """A result that must not be used."""
+
+
+def derive(run, phase):
+    """What follows from the figures of a run."""
+    gib = (int(run[f"{phase}.freed_kswapd"]) + int(run[f"{phase}.freed_direct"])) / 2**18
+    if not gib:
+        return
+    cpu = float(run[f"{phase}.kswapd_cpu_seconds"]) + float(run[f"{phase}.workers_cpu_seconds"])
+    run[f"{phase}.cpu_seconds_per_gib"] = cpu / gib
+    run[f"{phase}.runs_per_gib"] = int(run[f"{phase}.workers_runs"]) / gib
+    if phase == "apps":
+        run["apps.step_latency_p99_us"] = run["apps_step.latency_p99_us"]
+
+
+def records(folder):
+    """(cell, variant, round, metric, value) of every figure that a table shows."""
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".txt"):
+            continue
+        cell, variant, number = name[:-len(".txt")].rsplit("@", 2)
+        cell = cell.replace("@", "/")
+        path = os.path.join(folder, name)
+        run = read(path)
+        phase, rows = SCENARIOS.get(run.get("scenario", ""), (None, ()))
+        if not phase or "verify.wrong_pages" not in run:
+            raise Broken(f"{path}: incomplete")
+        if run["verify.wrong_pages"] != "0":
+            raise Broken(f"{path}: {run['verify.wrong_pages']} pages came back WRONG")
+        if (run["mode"] == "on" and run["cpus"] != "1" and run.get("stats.queued", "0") == "0"):
+            raise Broken(f"{path}: the feature was on and nothing was queued")
+        derive(run, phase)
+        yield cell, variant, number, "scenario", run["scenario"]
+        for key in ("kernel", "cpu", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen",
+                    "zram.comp", "verify.pages"):
+            yield cell, variant, number, key, run.get(key, "")
+        for key, _, _ in rows:
+            if f"{phase}.{key}" not in run:
+                raise Broken(f"{path}: no {phase}.{key}")
+            yield cell, variant, number, key, run[f"{phase}.{key}"]
+
+
+def write_csv(folder):
+    path = os.path.join(folder, "results.csv")
+    with open(path + ".part", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("cell", "variant", "round", "metric", "value"))
+        writer.writerows(records(folder))
+    os.replace(path + ".part", path)
+    return path
+
+
+class Results:
+    """The figures of results.csv."""
+
+    def __init__(self, path):
+        self.values = {}
+        with open(path, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                key = row["cell"], row["variant"], row["metric"]
+                self.values.setdefault(key, []).append(row["value"])
+
+    def texts(self, metric):
+        return {text for (_, _, name), values in self.values.items() if name == metric for text in values}
+
+    def figures(self, cell, variant, metric):
+        return [float(text) for text in self.values.get((cell, variant, metric), ())]
+
+    def median(self, cell, variant, metric):
+        figures = self.figures(cell, variant, metric)
+        return statistics.median(figures) if figures else None
+
+    def ratio(self, cell, variant, first, metric):
+        one, other = self.median(cell, first, metric), self.median(cell, variant, metric)
+        return other / one if one and other is not None else None
+
+    def scenario(self, cell, variant):
+        return self.values[cell, variant, "scenario"][0]
+
+
+def ministat(one, other):
+    """True or False: a difference is, or is not, proven at 95% confidence; None: too few values to say."""
+    if min(len(one), len(other)) < 3:
+        return None
+    if max(one + other) == min(one + other):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for number, figures in enumerate((one, other)):
+            paths.append(os.path.join(folder, str(number)))
+            with open(paths[-1], "w", encoding="ascii") as file:
+                file.writelines(f"{figure:.6f}\n" for figure in figures)
+        text = subprocess.run(["ministat", "-n", "-c", "95", *paths], check=True, capture_output=True, text=True).stdout
+    return "No difference proven" not in text
+
+
+def cell_text(results, cell, variant, first, metric, form):
+    figures = results.figures(cell, variant, metric)
+    if not figures:
+        return "-"
+    text = form.format(statistics.median(figures))
+    if len(figures) > 1:
+        text += f" ({form.format(min(figures))}–{form.format(max(figures))})"
+    ratio = results.ratio(cell, variant, first, metric)
+    if variant == first or ratio is None:
+        return text
+    proven = ministat(results.figures(cell, first, metric), figures)
+    return f"{text} **{ratio:.2f}x**" if proven else f"{text} {ratio:.2f}x"
+
+
+def measured_cells(results):
+    """(group, [(cell, variants that were measured)]) in the order of bench/cells."""
+    groups = {}
+    with open(os.path.join(ROOT, "bench", "cells"), encoding="utf-8") as file:
+        for line in file:
+            words = line.partition("#")[0].split()
+            if not words:
+                continue
+            variants = [name for name in words[1].split(",") if (words[0], name, "scenario") in results.values]
+            if variants:
+                groups.setdefault(words[0].partition("/")[0], []).append((words[0], variants))
+    return groups.items()
+
+
+def compared_table(results, cell, variants):
+    """The variants of one cell side by side."""
+    rows = SCENARIOS[results.scenario(cell, variants[0])][1]
+    yield [cell] + [NAMES[variant] for variant in variants]
+    for key, title, form in rows:
+        yield [title] + [cell_text(results, cell, variant, variants[0], key, form) for variant in variants]
+
+
+def swept_table(results, group, cells):
+    """The cells of a group, which differ in a setting, side by side."""
+    rows = SCENARIOS[results.scenario(cells[0][0], cells[0][1][0])][1]
+    yield [group] + [cell.partition("/")[2] for cell, _ in cells]
+    for key, title, form in rows:
+        yield [title] + [cell_text(results, cell, variants[0], variants[0], key, form) for cell, variants in cells]
+
+
+def tables(results):
+    """(title, lines of cells)"""
+    for group, cells in measured_cells(results):
+        if len(cells) > 1 and all(len(variants) == 1 for _, variants in cells):
+            yield group, list(swept_table(results, group, cells))
+            continue
+        for cell, variants in cells:
+            yield cell, list(compared_table(results, cell, variants))
+
+
+def markdown(lines):
+    for number, line in enumerate(lines):
+        yield "| " + " | ".join(line) + " |"
+        if number == 0:
+            yield "| --- |" + " ---: |" * (len(line) - 1)
+
+
+def conditions(folder, results):
+    with open(os.path.join(folder, "conditions"), encoding="utf-8") as file:
+        yield from (line.strip().split(" ", 1) for line in file)
+
+    def texts(metric):
+        return ", ".join(sorted(results.texts(metric))) or "?"
+
+    others = max(int(text or 0) for text in results.texts("host.others_percent"))
+    accelerator = "TCG (emulated)" if "TCG" in texts("cpu") else "KVM"
+    rounds = [len(values) for (_, _, name), values in results.values.items() if name == "scenario"]
+    pages = sum(int(text) for (_, _, name), values in results.values.items() if name == "verify.pages" for text in values)
+    yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others}% used by others"
+    yield "guest", f"Linux {texts('kernel')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
+    yield "rounds", (f"{min(rounds)} to {max(rounds)}, each a fresh boot, interleaved; median (range), ratio to the first "
+                     "column, bold where ministat proves a difference at 95% confidence")
+    yield "verified", f"{pages * 4096} bytes, every one right"
+
+
+def gnuplot(script, **variables):
+    settings = "; ".join(f"{name}='{value}'" for name, value in variables.items())
+    subprocess.run(["gnuplot", "-e", settings, os.path.join(ROOT, "bench", script)], check=True)
+
+
+def bars(results, folder, group, cells, metric):
+    """One line a cell, one column a variant: the ratio to the first one."""
+    variants = max((variants for _, variants in cells), key=len)[1:]
+    path = os.path.join(folder, f"{group}-{metric}.tsv")
+    with open(path, "w", encoding="utf-8") as file:
+        print(group, *(NAMES[variant] for variant in variants), sep="\t", file=file)
+        for cell, measured in cells:
+            ratios = (results.ratio(cell, variant, measured[0], metric) for variant in variants)
+            print(cell.partition("/")[2], *("nan" if ratio is None else f"{ratio:.4f}" for ratio in ratios),
+                  sep="\t", file=file)
+    return path
+
+
+def line(results, folder, group, cells, metric):
+    """One line a cell: median, least, most; with one worker more, ideally as much more is done as that one did."""
+    path = os.path.join(folder, f"{group}-{metric}.tsv")
+    ideal = {}
+    if group == "workers" and cells[0][0] == "workers/0":
+        alone = results.median(cells[0][0], cells[0][1][0], metric)
+        ideal = {cell: alone * (1 + int(cell.partition("/")[2])) for cell, _ in cells}
+    with open(path, "w", encoding="utf-8") as file:
+        for cell, variants in cells:
+            figures = results.figures(cell, variants[0], metric)
+            print(cell.partition("/")[2], statistics.median(figures), min(figures), max(figures), ideal.get(cell, "nan"),
+                  sep="\t", file=file)
+    return path
+
+
+def draw(folder, results):
+    """The names of the pictures that could be made of what was measured."""
+    groups = dict(measured_cells(results))
+    made = []
+    for group, metric, title in BARS:
+        if group in groups and max(len(variants) for _, variants in groups[group]) > 1:
+            made.append(f"{group}-{metric}.svg")
+            gnuplot("bars.gp", data=bars(results, folder, group, groups[group], metric),
+                    out=os.path.join(folder, made[-1]), name=f"{title}, relative to {NAMES[groups[group][0][1][0]]}")
+    for group, metric, title, unit in LINES:
+        if len(groups.get(group, ())) > 1:
+            made.append(f"{group}-{metric}.svg")
+            gnuplot("lines.gp", data=line(results, folder, group, groups[group], metric),
+                    out=os.path.join(folder, made[-1]), name=title, unit=unit)
+    return made
+
+
+def html_table(lines):
+    for number, line in enumerate(lines):
+        tag = "th" if number == 0 else "td"
+        cells = (re.sub(r"\*\*(.*?)\*\*", r"<b>\1</b>", html.escape(text)) for text in line)
+        yield "<tr>" + "".join(f"<{tag}>{text}</{tag}>" for text in cells) + "</tr>"
+
+
+def write_page(folder, results, pictures):
+    with open(os.path.join(folder, "index.html"), "w", encoding="utf-8") as file:
+        print("""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>swap_compress: benchmark</title>
+<style>body { font: 14px sans-serif; max-width: 1100px; margin: 2em auto } table { border-collapse: collapse; margin: 1em 0 }
+td, th { border-bottom: 1px solid #ddd; padding: 3px 8px; text-align: right } td:first-child, th:first-child { text-align: left }
+svg { max-width: 100%; height: auto }</style></head><body><h1>swap_compress: benchmark</h1><ul>""", file=file)
+        for name, text in conditions(folder, results):
+            print(f"<li>{html.escape(name)}: {html.escape(text)}</li>", file=file)
+        print("</ul>", file=file)
+        for picture in pictures:
+            with open(os.path.join(folder, picture), encoding="utf-8") as svg:
+                print("<svg" + svg.read().partition("<svg")[2], file=file)
+        for title, lines in tables(results):
+            print(f"<h2>{html.escape(title)}</h2><table>", *html_table(lines), "</table>", sep="\n", file=file)
+        print("</body></html>", file=file)
+
+
+def write_markdown(folder, results):
+    with open(os.path.join(folder, "results.md"), "w", encoding="utf-8") as file:
+        for name, text in conditions(folder, results):
+            print(f"- {name}: {text}", file=file)
+        for _, lines in tables(results):
+            print("", *markdown(lines), sep="\n", file=file)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = sys.argv[1]
+    try:
+        results = Results(write_csv(folder))
+    except Broken as broken:
+        sys.exit(f"error: {broken}")
+    if not results.values:
+        sys.exit(f"error: {folder} holds no result")
+    write_markdown(folder, results)
+    write_page(folder, results, draw(folder, results))
+    print(os.path.join(folder, "index.html"))
+
+
+main()

@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# bench.sh: measures every cell of bench/cells, ROUNDS times, the variants of a cell one after the other. A run that was
+# interrupted, or one with more ROUNDS, goes on with what is there. Ends with the page that bench.py makes of it.
+# In a bundle, see bundle.sh, nothing is built or installed, and the page is left to who has the tools for it.
+
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/measure.sh"
+
+BASE=${BASE:-6.18}
+ROUNDS=${ROUNDS:-9}
+ONLY=${ONLY:-}
+export MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
+
+# Cells that ONLY names and this machine has the CPUs for: NAME VARIANTS CPUS PARAMETERS
+cells() {
+	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 <= cpus'
+}
+
+prepare() {
+	local variant
+	if [[ -d $BUNDLE ]]; then
+		for variant in pristine "" bench; do
+			image[$variant.]=$BUNDLE/bzImage${variant:+-$variant}
+		done
+		initrd=$BUNDLE/initramfs
+		return
+	fi
+	"$ROOT/scripts/setup.sh" source patch build guest bench
+	for variant in pristine "" bench; do
+		image[$variant.]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant")
+	done
+	initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
+}
+
+# What a variant boots, and with which parameters.
+variant_kernel() {
+	case $1 in
+	pristine) echo pristine ;;
+	off | on) echo "" ;;
+	*) echo bench ;;
+	esac
+}
+
+variant_parameters() {
+	case $1 in
+	pristine | off | sleep-off) echo "sc.mode=off" ;;
+	on | sleep-on) echo "sc.mode=on" ;;
+	node | cpu) echo "sc.mode=on swap_compress_threads=$1" ;;
+	*) die "bench/cells: there is no variant $1" ;;
+	esac
+}
+
+# Results of other kernels, guests or machines are none of these.
+identity() {
+	cat "${images[@]}" "$initrd"
+	sed -n 's/^model name[^:]*: //p' /proc/cpuinfo
+	echo "$MEM $ACCEL"
+}
+
+# ROUND NAME VARIANT CPUS PARAMETERS of each guest. From round to round the variants change places.
+guests() {
+	local round name list cpus parameters variant i
+	local -a variants
+	for ((round = 1; round <= ROUNDS; round++)); do
+		while read -r name list cpus parameters; do
+			IFS=, read -ra variants <<<"$list"
+			for ((i = 0; i < ${#variants[@]}; i++)); do
+				variant=${variants[(i + round - 1) % ${#variants[@]}]}
+				echo "$round $name $variant $cpus $parameters"
+			done
+		done < <(cells)
+	done
+}
+
+result_name() {	# ROUND NAME VARIANT
+	echo "$results/${2//\//@}@$3@$1"
+}
+
+time_left() {	# DONE OF START
+	local left=$(((EPOCHSECONDS - $3) * ($2 - $1) / $1))
+	printf '%d:%02d:%02d left' $((left / 3600)) $((left % 3600 / 60)) $((left % 60))
+}
+
+check_base "$BASE"
+check_number ROUNDS "$ROUNDS" 1 100
+check_number MEM "$MEM" 128 65536
+check_one_of ACCEL "$ACCEL" tcg kvm
+left_out=$(sed 's/#.*//' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 > cpus { print $1 }')
+[[ -z $left_out ]] || note "left out, since this machine has $(nproc) CPUs: $(paste -sd' ' <<<"$left_out")"
+[[ -n $(cells) ]] || die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' cells | cut -d' ' -f1 | paste -sd' ')"
+
+# Also keeps the builds of others off the machine while it is measured.
+lock_cache
+declare -A image
+prepare
+images=("${image[@]}")
+results=$CACHE/bench/$BASE-$(identity | sha256sum | cut -c1-8)
+mkdir -p "$results" || die "cannot make the folder $results"
+{
+	echo "commit $(cat "$BUNDLE/commit" 2>/dev/null || git -C "$ROOT" describe --always --dirty)"
+	echo "qemu $(qemu-system-x86_64 --version | head -n 1)"
+} >"$results/conditions"
+mapfile -t todo < <(guests | while read -r round name variant rest; do
+	[[ -e $(result_name "$round" "$name" "$variant").txt ]] || echo "$round $name $variant $rest"
+done)
+note "measuring: ${#todo[@]} guests, $(($(guests | wc -l) - ${#todo[@]})) are there already; raw results: $results"
+start=$EPOCHSECONDS done=0 broken=()
+for guest in "${todo[@]}"; do
+	read -r round name variant cpus parameters <<<"$guest"
+	file=$(result_name "$round" "$name" "$variant")
+	state=ok
+	measure "$file" "${image[$(variant_kernel "$variant").]}" "$initrd" \
+		"$(variant_parameters "$variant") $parameters" --cpus "$cpus" </dev/null || {
+		state=BROKEN
+		broken+=("$file.part")
+	}
+	done=$((done + 1))
+	note "$(printf '  %3d/%d  round %d  %-14s %-9s %-6s  %s' "$done" "${#todo[@]}" "$round" "$name" "$variant" "$state" \
+		"$(time_left "$done" "${#todo[@]}" "$start")")"
+done
+if [[ -d $BUNDLE ]]; then
+	note "the raw results: $results; scripts/bench.py makes a page of them where python3, gnuplot and ministat are"
+else
+	"$ROOT/scripts/bench.py" "$results"
+fi
+((${#broken[@]} == 0)) || die "${#broken[@]} guests broke; the same command tries them again. Their results: ${broken[*]}"

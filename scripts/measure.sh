@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by what measures, demo.sh and bench.sh: one guest, and what this machine did meanwhile.
+
+# Seconds; a measurement takes some 10, on a busy machine some times as long.
+GUEST_TIMEOUT=180
+
+# Ticks of this machine's CPUs: all, those they worked, those they worked for the children of this script.
+cpu_ticks() {
+	awk '$1 == "cpu" { worked = $2 + $3 + $4 + $7 + $8; printf "%d %d ", worked + $5 + $6, worked }' /proc/stat
+	awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$$/stat"
+}
+
+describe_host() {	# ALL WORKED OWN, before the run
+	local all worked own others
+	read -r all worked own < <(cpu_ticks)
+	others=$((100 * (worked - $2 - own + $3) / (all - $1)))
+	echo "host.cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+	echo "host.cpus $(nproc)"
+	echo "host.others_percent $((others > 0 ? others : 0))"
+	echo "guest.mem $MEM"
+}
+
+# The guest's result, NAME.txt, comes into place when it is whole; its console is NAME.console.
+measure() {	# NAME KERNEL INITRD PARAMETERS GUEST-ARGUMENT...
+	local name=$1 kernel=$2 initrd=$3 parameters=$4 ticks
+	shift 4
+	read -ra ticks < <(cpu_ticks)
+	"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.part" --console "$name.console" \
+		--timeout "$GUEST_TIMEOUT" "$@" --append "sc.job=measure $parameters" || return
+	describe_host "${ticks[@]}" >>"$name.part"
+	mv "$name.part" "$name.txt"
+}
+
+value() {	# KEY FILE
+	awk -v key="$1" '$1 == key { print $2 }' "$2"
+}
