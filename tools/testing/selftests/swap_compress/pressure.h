@@ -45,6 +45,10 @@ unsigned long area_verify(const struct area *area);
 void page_fill(struct area *area, unsigned long page);
 bool page_wrong(const struct area *area, unsigned long page);
 
+/* What /proc/self/pagemap says about a page. */
+#define PAGEMAP_SWAPPED		(1UL << 62)
+unsigned long page_entry(const void *page);
+
 /* A file's text, to be written back whatever a test does. */
 struct setting {
 	const char *path;
