@@ -8,12 +8,13 @@
 #   --mem MIB --cpus N           otherwise MEM and CPUS, otherwise 400 and 2
 #   --disk MIB                   an empty disk, /dev/vda, which is lost afterwards
 #   --append "..."               more kernel parameters
+#   --expect REGEX               console lines that are no splat in this guest, and of which there must be one
 #   --follow                     copies the result to stderr as it comes
-# ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console.
+# ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console, all as expected.
 
 . "$(dirname "$0")/common.sh"
 
-kernel='' initrd='' result='' console='' timeout='' append='' disk='' follow=
+kernel='' initrd='' result='' console='' timeout='' append='' disk='' expect='' follow=
 mem=${MEM:-400} cpus=${CPUS:-2} accel=${ACCEL:-tcg}
 while (($#)); do
 	if [[ $1 == --follow ]]; then
@@ -32,6 +33,7 @@ while (($#)); do
 	--cpus) cpus=$2 ;;
 	--append) append=$2 ;;
 	--disk) disk=$2 ;;
+	--expect) expect=$2 ;;
 	*) die "guest.sh: unknown option $1" ;;
 	esac
 	shift 2
@@ -103,7 +105,7 @@ patterns() {	# FILE
 
 splats() {
 	console_lines | grep -nE -f <(patterns "$ROOT/guest/splats") |
-		grep -vE -f <(patterns "$ROOT/guest/splats.allowed") || true
+		grep -vE -f <(patterns "$ROOT/guest/splats.allowed"; [[ -z $expect ]] || echo "$expect") || true
 }
 
 fail() {	# WHAT
@@ -129,6 +131,8 @@ $found"
 		fail "the guest ended before its job did; last result: ${last:-none}"
 	elif [[ $last != "guest: done 0" ]]; then
 		fail "the guest's job failed: $last; its output: $result"
+	elif [[ -n $expect ]] && ! grep -qE -e "$expect" "$console"; then
+		fail "the guest's kernel did not say what was expected of it: $expect"
 	fi
 }
 
