@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # guest.sh: runs one guest to its end and says whether it went well.
-#   --kernel IMG --initrd FILE   what to boot
+#   --kernel IMG --initrd FILE   what to boot; modules that were built with the kernel are added to the initramfs
 #   --result FILE                what the guest writes on its second serial port; ends with "guest: done STATUS"
 #   --console FILE               the kernel's messages
 #   --timeout SECONDS            a guest that runs longer is killed
@@ -150,6 +150,11 @@ mapfile -t args < <(qemu_args "$accel")
 if [[ -n $disk ]]; then
 	truncate -s "${disk}M" "$TMP/disk" || die "cannot make a disk of $disk MiB in $TMP"
 	args+=(-drive "file=$TMP/disk,if=virtio,format=raw,cache=unsafe")
+fi
+modules=${kernel%/arch/*}/modules.cpio
+if [[ -e $modules ]]; then
+	cat "$initrd" "$modules" >"$TMP/initrd"
+	initrd=$TMP/initrd
 fi
 "${QEMU[@]}" "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
 	-append "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check $append" \
