@@ -7,6 +7,7 @@
 #   --timeout SECONDS            a guest that runs longer is killed
 #   --mem MIB --cpus N           otherwise MEM and CPUS, otherwise 400 and 2
 #   --disk MIB                   an empty disk, /dev/vda, which is lost afterwards
+#   --spare MIB                  memory that is plugged in and offline
 #   --append "..."               more kernel parameters
 #   --expect REGEX               console lines that are no splat in this guest, and of which there must be one
 #   --follow                     copies the result to stderr as it comes
@@ -14,7 +15,7 @@
 
 . "$(dirname "$0")/common.sh"
 
-kernel='' initrd='' result='' console='' timeout='' append='' disk='' expect='' follow=
+kernel='' initrd='' result='' console='' timeout='' append='' disk='' spare='' expect='' follow=
 mem=${MEM:-400} cpus=${CPUS:-2} accel=${ACCEL:-tcg}
 while (($#)); do
 	if [[ $1 == --follow ]]; then
@@ -33,6 +34,7 @@ while (($#)); do
 	--cpus) cpus=$2 ;;
 	--append) append=$2 ;;
 	--disk) disk=$2 ;;
+	--spare) spare=$2 ;;
 	--expect) expect=$2 ;;
 	*) die "guest.sh: unknown option $1" ;;
 	esac
@@ -50,13 +52,14 @@ check_settings() {
 	check_number MEM "$mem" 64 65536
 	check_number --timeout "$timeout" 1 86400
 	[[ -z $disk ]] || check_number --disk "$disk" 1 65536
+	[[ -z $spare ]] || check_number --spare "$spare" 128 65536
 	check_one_of ACCEL "$accel" tcg kvm
 	[[ -r $kernel ]] || die "no kernel image: '$kernel'"
 	[[ -r $initrd ]] || die "no initramfs: '$initrd'"
 	[[ -n $result && -n $console ]] || die "guest.sh: --result and --console are needed"
 	free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
-	((free >= mem + 150)) ||
-		die "too little memory: a guest with MEM=$mem needs $((mem + 150)) MiB, $free MiB are available. Give a smaller MEM= or end something"
+	((free >= mem + spare + 150)) ||
+		die "too little memory: a guest with MEM=$mem needs $((mem + spare + 150)) MiB, $free MiB are available. Give a smaller MEM= or end something"
 }
 
 qemu_args() {	# ACCEL
@@ -150,6 +153,10 @@ mapfile -t args < <(qemu_args "$accel")
 if [[ -n $disk ]]; then
 	truncate -s "${disk}M" "$TMP/disk" || die "cannot make a disk of $disk MiB in $TMP"
 	args+=(-drive "file=$TMP/disk,if=virtio,format=raw,cache=unsafe")
+fi
+if [[ -n $spare ]]; then
+	args+=(-m "slots=1,maxmem=$((mem + spare))M" -object "memory-backend-ram,id=spare,size=${spare}M"
+		-device "pc-dimm,memdev=spare")
 fi
 modules=${kernel%/arch/*}/modules.cpio
 if [[ -e $modules ]]; then

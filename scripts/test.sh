@@ -79,7 +79,7 @@ guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 
 integration() {	# CONFIG [MORE-PARAMETERS]
 	# Hibernation needs half of the memory free, of which KASAN takes its share; the tests lock away what is too much.
-	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 \
+	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 --spare 128 \
 		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
 }
 

@@ -27,6 +27,7 @@
 
 #define RAMDISK		"/dev/ram0"
 #define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
+#define MEMORY		"/sys/devices/system/memory/"
 
 FIXTURE(swap_compress) {
 	struct stats stats;		/* when the test began */
@@ -806,6 +807,89 @@ TEST_F_TIMEOUT(swap_compress, cpu_offline_under_load, TIMEOUT)
 		ASSERT_EQ(0, sys_write(CPU1_ONLINE, "1"));
 	}
 	sleep_ms(700);
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_EQ(0, load_stop(&load));
+}
+
+/* Hands over all of a load's pages, time and again. */
+static bool pageout_stops;
+
+static void *pageout_run(void *arg)
+{
+	struct load *load = arg;
+	struct loader *loader;
+
+	while (!__atomic_load_n(&pageout_stops, __ATOMIC_RELAXED)) {
+		for (loader = load->loaders; loader < load->loaders + LOADERS;
+		     loader++)
+			madvise(loader->area.base,
+				loader->area.pages * PAGE_BYTES, MADV_PAGEOUT);
+		sleep_ms(1);
+	}
+	return NULL;
+}
+
+/* The number of a memory block that was plugged in and is offline, or -1. */
+static int spare_memory(void)
+{
+	char path[64], state[16];
+	int block;
+
+	for (block = 0; block < 1024; block++) {
+		snprintf(path, sizeof(path), MEMORY "memory%d/state", block);
+		if (!sys_read(path, state, sizeof(state)) &&
+		    !strcmp(state, "offline"))
+			return block;
+	}
+	return -1;
+}
+
+/* How many of some pages of a load are in a memory block */
+static unsigned int pages_in_block(const struct load *load, unsigned long block)
+{
+	char text[32] = "";
+	unsigned long pages, page, entry;
+	unsigned int found = 0;
+
+	sys_read(MEMORY "block_size_bytes", text, sizeof(text));
+	pages = strtoul(text, NULL, 16) / PAGE_BYTES;
+	for (page = 0; page < load->loaders->area.pages; page += 16) {
+		entry = page_entry(load->loaders->area.base + page * PAGE_BYTES);
+		found += (entry & PAGEMAP_PRESENT) &&
+			 (entry & PAGEMAP_PFN) / pages == block;
+	}
+	return found;
+}
+
+/* A memory block can be emptied while its pages are queued. */
+TEST_F_TIMEOUT(swap_compress, memory_offline_under_load, TIMEOUT)
+{
+	int block = spare_memory();
+	unsigned long queued;
+	pthread_t pageout;
+	struct load load;
+	char state[64];
+	unsigned int i;
+
+	if (block < 0)
+		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE and a memory block that is offline");
+	snprintf(state, sizeof(state), MEMORY "memory%d/state", block);
+	delay_workers();
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	load_start(&load, AREA_PAGES);
+	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &load));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sys_write(state, "online_movable"));
+		/* What is used again is allocated there. */
+		sleep_ms(1500);
+		EXPECT_LT(0, pages_in_block(&load, block));
+		queued = stat_get("queued");
+		ASSERT_EQ(0, sys_write(state, "offline"));
+		EXPECT_LT(queued, stat_get("queued"));
+		EXPECT_EQ(0, pages_in_block(&load, block));
+	}
+	__atomic_store_n(&pageout_stops, true, __ATOMIC_RELAXED);
+	pthread_join(pageout, NULL);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, load_stop(&load));
 }
