@@ -21,6 +21,7 @@ memory_mib() {
 setup_zram() {
 	comp=${sc_comp:-lz4}
 	size=${sc_disksize:-$(($(memory_mib) * 3 / 2))}
+	[ ! -e /zram.ko ] || insmod /zram.ko || die "cannot load /zram.ko"
 	[ -e /sys/block/zram0 ] || die "this kernel has no zram (CONFIG_ZRAM)"
 	echo "$comp" >/sys/block/zram0/comp_algorithm ||
 		die "zram does not know sc.comp=$comp; it has: $(cat /sys/block/zram0/comp_algorithm)"

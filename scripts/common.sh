@@ -177,7 +177,7 @@ kernel_config() {	# TREE BUILD-FOLDER FRAGMENT...
 	shift 2
 	mkdir -p "$build"
 	# A later fragment may change a line of an earlier one: only the last word on an option counts.
-	tac "$@" | awk '/^(# )?CONFIG_/ { name = $0; sub(/^# /, "", name); sub(/[= ].*/, "", name)
+	cat "$@" | tac | awk '/^(# )?CONFIG_/ { name = $0; sub(/^# /, "", name); sub(/[= ].*/, "", name)
 		if (!seen[name]++) print }' >"$build/fragment.config"
 	kernel_make "$tree" "$build" -s KCONFIG_ALLCONFIG="$build/fragment.config" allnoconfig >"$build/config.log" 2>&1 ||
 		die "cannot configure the kernel: $(tail -n 5 "$build/config.log")"

@@ -1,19 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # guest.sh: runs one guest to its end and says whether it went well.
-#   --kernel IMG --initrd FILE   what to boot
+#   --kernel IMG --initrd FILE   what to boot; modules that were built with the kernel are added to the initramfs
 #   --result FILE                what the guest writes on its second serial port; ends with "guest: done STATUS"
 #   --console FILE               the kernel's messages
 #   --timeout SECONDS            a guest that runs longer is killed
 #   --mem MIB --cpus N           otherwise MEM and CPUS, otherwise 400 and 2
 #   --disk MIB                   an empty disk, /dev/vda, which is lost afterwards
+#   --spare MIB                  memory that is plugged in and offline
 #   --append "..."               more kernel parameters
+#   --expect REGEX               console lines that are no splat in this guest, and of which there must be one
 #   --follow                     copies the result to stderr as it comes
-# ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console.
+# ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console, all as expected.
 
 . "$(dirname "$0")/common.sh"
 
-kernel='' initrd='' result='' console='' timeout='' append='' disk='' follow=
+kernel='' initrd='' result='' console='' timeout='' append='' disk='' spare='' expect='' follow=
 mem=${MEM:-400} cpus=${CPUS:-2} accel=${ACCEL:-tcg}
 while (($#)); do
 	if [[ $1 == --follow ]]; then
@@ -32,6 +34,8 @@ while (($#)); do
 	--cpus) cpus=$2 ;;
 	--append) append=$2 ;;
 	--disk) disk=$2 ;;
+	--spare) spare=$2 ;;
+	--expect) expect=$2 ;;
 	*) die "guest.sh: unknown option $1" ;;
 	esac
 	shift 2
@@ -48,13 +52,14 @@ check_settings() {
 	check_number MEM "$mem" 64 65536
 	check_number --timeout "$timeout" 1 86400
 	[[ -z $disk ]] || check_number --disk "$disk" 1 65536
+	[[ -z $spare ]] || check_number --spare "$spare" 128 65536
 	check_one_of ACCEL "$accel" tcg kvm
 	[[ -r $kernel ]] || die "no kernel image: '$kernel'"
 	[[ -r $initrd ]] || die "no initramfs: '$initrd'"
 	[[ -n $result && -n $console ]] || die "guest.sh: --result and --console are needed"
 	free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
-	((free >= mem + 150)) ||
-		die "too little memory: a guest with MEM=$mem needs $((mem + 150)) MiB, $free MiB are available. Give a smaller MEM= or end something"
+	((free >= mem + spare + 150)) ||
+		die "too little memory: a guest with MEM=$mem needs $((mem + spare + 150)) MiB, $free MiB are available. Give a smaller MEM= or end something"
 }
 
 qemu_args() {	# ACCEL
@@ -103,7 +108,7 @@ patterns() {	# FILE
 
 splats() {
 	console_lines | grep -nE -f <(patterns "$ROOT/guest/splats") |
-		grep -vE -f <(patterns "$ROOT/guest/splats.allowed") || true
+		grep -vE -f <(patterns "$ROOT/guest/splats.allowed"; [[ -z $expect ]] || echo "$expect") || true
 }
 
 fail() {	# WHAT
@@ -129,6 +134,8 @@ $found"
 		fail "the guest ended before its job did; last result: ${last:-none}"
 	elif [[ $last != "guest: done 0" ]]; then
 		fail "the guest's job failed: $last; its output: $result"
+	elif [[ -n $expect ]] && ! grep -qE -e "$expect" "$console"; then
+		fail "the guest's kernel did not say what was expected of it: $expect"
 	fi
 }
 
@@ -147,6 +154,15 @@ mapfile -t args < <(qemu_args "$accel")
 if [[ -n $disk ]]; then
 	truncate -s "${disk}M" "$TMP/disk" || die "cannot make a disk of $disk MiB in $TMP"
 	args+=(-drive "file=$TMP/disk,if=virtio,format=raw,cache=unsafe")
+fi
+if [[ -n $spare ]]; then
+	args+=(-m "slots=1,maxmem=$((mem + spare))M" -object "memory-backend-ram,id=spare,size=${spare}M"
+		-device "pc-dimm,memdev=spare")
+fi
+modules=${kernel%/arch/*}/modules.cpio
+if [[ -e $modules ]]; then
+	cat "$initrd" "$modules" >"$TMP/initrd"
+	initrd=$TMP/initrd
 fi
 "${QEMU[@]}" "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
 	-append "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check $append" \

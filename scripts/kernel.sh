@@ -68,6 +68,12 @@ follow_build() {	# EXPECTED LOG
 	echo "$done"
 }
 
+# The modules as files of the guest's root folder: scripts/guest.sh adds them to the initramfs.
+pack_modules() {
+	sed -E "s|(.*/)?([^/]+)\.o$|file /\2.ko $build/\1\2.ko 0644 0 0|" "$build/modules.order" |
+		"$build/usr/gen_init_cpio" -t 0 -
+}
+
 build_failed() {	# LOG
 	note "$(grep -m 8 -E '(error|Error)[: ]|undefined reference|No space left|Killed' "$1" || tail -n 8 "$1")"
 	die "the kernel build failed; its log: $1"
@@ -92,8 +98,13 @@ if [[ ! -e $image || $(cat "$build.stamp" 2>/dev/null) != "$want" ]]; then
 		note "  only what changed since the last build"
 	fi
 	start=$EPOCHSECONDS
-	done=$(kernel_make "$tree" "$build" bzImage 2>&1 | follow_build "$expected" "$build.log") || build_failed "$build.log"
+	targets=(bzImage)
+	! grep -qx CONFIG_MODULES=y "$build/.config" || targets+=(modules)
+	done=$(kernel_make "$tree" "$build" "${targets[@]}" 2>&1 | follow_build "$expected" "$build.log") ||
+		build_failed "$build.log"
 	[[ -e $image ]] || build_failed "$build.log"
+	rm -f "$build/modules.cpio"
+	[[ ${#targets[@]} == 1 ]] || pack_modules >"$build/modules.cpio" || build_failed "$build.log"
 	note "  built: $done objects in $((EPOCHSECONDS - start)) s"
 	[[ -z $fresh ]] || echo "$done" >"$build.objects"
 	echo "$want" >"$build.stamp"

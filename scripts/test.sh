@@ -79,7 +79,7 @@ guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 
 integration() {	# CONFIG [MORE-PARAMETERS]
 	# Hibernation needs half of the memory free, of which KASAN takes its share; the tests lock away what is too much.
-	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 \
+	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 --spare 128 \
 		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
 }
 
@@ -91,6 +91,8 @@ kselftests() {
 small() {
 	guest "64 MiB" qemu 2 --mem 64 --append "panic_on_warn=1 sc.job=small"
 	guest "one CPU" qemu 2 --mem 128 --cpus 1 --append "panic_on_warn=1 sc.job=small"
+	guest "zram at its limit" qemu 2 --mem 128 --expect 'Write-error on swap-device' \
+		--append "panic_on_warn=1 sc.job=limit"
 }
 
 # What is tested is the repository on its pinned releases.
@@ -105,7 +107,7 @@ run "static checks" "source patch" check
 run "KUnit, UML, 6.18" "source patch build kunit" kunit 6.18 um
 run "KUnit, UML, 6.12" "source patch build kunit" kunit 6.12 um
 run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
-run "guests with 64 MiB and with one CPU, $BASE" "source patch build guest" small
+run "guests with 64 MiB, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
 run "the kernel's own selftests, off and on, $BASE" "source patch build guest" kselftests
 run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
 # All of it takes KCSAN a quarter of an hour: see make soak.

@@ -3,6 +3,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,18 @@ unsigned long area_verify(const struct area *area)
 	for (page = 0; page < area->pages; page++)
 		wrong += page_wrong(area, page);
 	return wrong;
+}
+
+unsigned long page_entry(const void *page)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry), (unsigned long)page /
+			    PAGE_BYTES * sizeof(entry)) != sizeof(entry))
+		err(1, "/proc/self/pagemap");
+	close(fd);
+	return entry;
 }
 
 /* affinity_scope reads "default (cache)", and takes back only the first word. */

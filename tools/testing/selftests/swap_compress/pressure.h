@@ -45,6 +45,12 @@ unsigned long area_verify(const struct area *area);
 void page_fill(struct area *area, unsigned long page);
 bool page_wrong(const struct area *area, unsigned long page);
 
+/* What /proc/self/pagemap says about a page. */
+#define PAGEMAP_PRESENT		(1UL << 63)
+#define PAGEMAP_SWAPPED		(1UL << 62)
+#define PAGEMAP_PFN		((1UL << 55) - 1)
+unsigned long page_entry(const void *page);
+
 /* A file's text, to be written back whatever a test does. */
 struct setting {
 	const char *path;

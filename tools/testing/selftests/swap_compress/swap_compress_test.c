@@ -10,11 +10,15 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +27,7 @@
 
 #define RAMDISK		"/dev/ram0"
 #define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
+#define MEMORY		"/sys/devices/system/memory/"
 
 FIXTURE(swap_compress) {
 	struct stats stats;		/* when the test began */
@@ -214,8 +219,8 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 
 /*
  * Threads that write to words of their own in one page. One that still has it in
- * its TLB needs no fault, while the fault of another may have the page copied: no
- * write may go to the old one.
+ * its TLB needs no fault, while the fault of another may have the page copied, or
+ * UFFDIO_MOVE take it away: no write may go to the old one.
  */
 struct writer {
 	pthread_t thread;
@@ -227,6 +232,7 @@ struct writer {
 };
 
 static bool writers_stop;
+static unsigned long page_moves;	/* odd while UFFDIO_MOVE may be at it */
 
 static void run_on(unsigned int cpu)
 {
@@ -237,23 +243,71 @@ static void run_on(unsigned int cpu)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
+/* The page was not moved since @moves was read. */
+static bool unmoved(unsigned long moves)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return !(moves & 1) &&
+	       __atomic_load_n(&page_moves, __ATOMIC_SEQ_CST) == moves;
+}
+
 static void *writer_run(void *arg)
 {
 	struct writer *writer = arg;
+	unsigned long moves = 0;
+	unsigned long value;
 
 	run_on(writer->cpu);
 	while (!__atomic_load_n(&writers_stop, __ATOMIC_RELAXED)) {
-		if (__atomic_load_n(writer->word, __ATOMIC_RELAXED) !=
-		    writer->writes)
-			writer->lost++;
+		value = __atomic_load_n(writer->word, __ATOMIC_RELAXED);
+		writer->lost += unmoved(moves) && value != writer->writes;
 		writer->writes++;
+		moves = __atomic_load_n(&page_moves, __ATOMIC_SEQ_CST);
 		__atomic_store_n(writer->word, writer->writes,
 				 __ATOMIC_RELAXED);
+		if (!unmoved(moves))
+			moves = 1;	/* who knows where that went */
 		if (writer->pause_us)
 			usleep(writer->pause_us);
 	}
-	writer->lost += *writer->word != writer->writes;
+	value = __atomic_load_n(writer->word, __ATOMIC_RELAXED);
+	writer->lost += unmoved(moves) && value != writer->writes;
 	return NULL;
+}
+
+/*
+ * Lets threads write to the first page of an area, and reclaims all of it: the
+ * flush at the end of a pass is the last thing done.
+ */
+static void write_and_page_out(struct __test_metadata *_metadata,
+			       struct area *area, struct writer *writers,
+			       unsigned int nr)
+{
+	unsigned long end = now_ns() + 8000000000UL;
+	unsigned int i;
+
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	area_fill(area);
+	memset(area->base, 0, PAGE_BYTES);
+	writers_stop = false;
+	for (i = 0; i < nr; i++) {
+		writers[i].word = (unsigned long *)area->base + 8 + 200 * i;
+		ASSERT_EQ(0, pthread_create(&writers[i].thread, NULL,
+					    writer_run, &writers[i]));
+	}
+	run_on(0);
+	while (now_ns() < end) {
+		for (i = 1; i < area->pages; i++)
+			page_fill(area, i);
+		madvise(area->base, area->pages * PAGE_BYTES, MADV_PAGEOUT);
+	}
+	__atomic_store_n(&writers_stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < nr; i++) {
+		pthread_join(writers[i].thread, NULL);
+		ksft_print_msg("%lu writes, %lu lost\n", writers[i].writes,
+			       writers[i].lost);
+		EXPECT_EQ(0, writers[i].lost);
+	}
 }
 
 TEST_F_TIMEOUT(swap_compress, threads_share_a_page, TIMEOUT)
@@ -263,36 +317,169 @@ TEST_F_TIMEOUT(swap_compress, threads_share_a_page, TIMEOUT)
 		{ .cpu = 1 },
 		{ .cpu = 0, .pause_us = 30 },
 	};
-	unsigned long end = now_ns() + 8000000000UL;
 	struct area area;
-	unsigned int i;
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 	area_map(&area, 128);
-	area_fill(&area);
-	memset(area.base, 0, PAGE_BYTES);
-	writers_stop = false;
-	for (i = 0; i < ARRAY_SIZE(writers); i++) {
-		writers[i].word = (unsigned long *)area.base + 8 + 200 * i;
-		ASSERT_EQ(0, pthread_create(&writers[i].thread, NULL,
-					    writer_run, &writers[i]));
-	}
-	/* The first of many in a pass: its flush is the last thing done. */
-	run_on(0);
-	while (now_ns() < end) {
-		for (i = 1; i < area.pages; i++)
-			page_fill(&area, i);
-		madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
-	}
-	__atomic_store_n(&writers_stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < ARRAY_SIZE(writers); i++) {
-		pthread_join(writers[i].thread, NULL);
-		ksft_print_msg("%lu writes, %lu lost\n", writers[i].writes,
-			       writers[i].lost);
-		EXPECT_EQ(0, writers[i].lost);
-	}
+	write_and_page_out(_metadata, &area, writers, ARRAY_SIZE(writers));
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&area);
+}
+
+#ifndef UFFDIO_MOVE			/* before Linux 6.8 */
+#define UFFD_FEATURE_MOVE	(1 << 16)
+#define UFFDIO_MOVE		_IOWR(UFFDIO, 0x05, struct uffdio_move)
+struct uffdio_move {
+	__u64 dst;
+	__u64 src;
+	__u64 len;
+	__u64 mode;
+	__s64 move;
+};
+#endif
+
+#define NEEDS_MOVE "needs CONFIG_USERFAULTFD, and Linux 6.8 for UFFDIO_MOVE"
+
+/* A userfaultfd for UFFDIO_MOVE, or -1. */
+static int move_open(void)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_MOVE,
+	};
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+
+	return uffd < 0 || ioctl(uffd, UFFDIO_API, &api) ? -1 : uffd;
+}
+
+/* Makes an area one that pages can be moved to. */
+static int move_register(int uffd, const struct area *area)
+{
+	struct uffdio_register to = {
+		.range.start = (unsigned long)area->base,
+		.range.len = area->pages * PAGE_BYTES,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	return ioctl(uffd, UFFDIO_REGISTER, &to);
+}
+
+/* 0 or an error. Somebody may be at the page just now, but not for long. */
+static int move_page(int uffd, const struct area *to, const struct area *from,
+		     unsigned long page)
+{
+	struct uffdio_move move = {
+		.dst = (unsigned long)to->base + page * PAGE_BYTES,
+		.src = (unsigned long)from->base + page * PAGE_BYTES,
+		.len = PAGE_BYTES,
+	};
+	unsigned int tries = 1000;
+
+	while (ioctl(uffd, UFFDIO_MOVE, &move)) {
+		if ((errno != EAGAIN && errno != EBUSY) || !--tries)
+			return errno;
+		sched_yield();
+	}
+	return 0;
+}
+
+struct mover {
+	pthread_t thread;
+	int uffd;
+	struct area *from;
+	struct area to;
+	unsigned long moved;
+};
+
+static void *mover_run(void *arg)
+{
+	struct sched_param first = { .sched_priority = 1 };
+	struct mover *mover = arg;
+
+	/* In the middle of a pass, which is made on the same CPU */
+	run_on(0);
+	sched_setscheduler(0, SCHED_FIFO, &first);
+	while (!__atomic_load_n(&writers_stop, __ATOMIC_RELAXED)) {
+		usleep(300);
+		/* Until it is flushed, the writer needs no fault. */
+		if (!(page_entry(mover->from->base) & PAGEMAP_SWAPPED))
+			continue;
+		__atomic_fetch_add(&page_moves, 1, __ATOMIC_SEQ_CST);
+		if (!move_page(mover->uffd, &mover->to, mover->from, 0))
+			mover->moved++;
+		__atomic_fetch_add(&page_moves, 1, __ATOMIC_SEQ_CST);
+		madvise(mover->to.base, PAGE_BYTES, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
+/* Whoever still has the moved page in its TLB is to write to a new one. */
+TEST_F_TIMEOUT(swap_compress, shared_page_moves_away, TIMEOUT)
+{
+	struct writer writer = { .cpu = 1 };
+	struct area area;
+	struct mover mover = {
+		.uffd = move_open(),
+		.from = &area,
+	};
+
+	if (mover.uffd < 0)
+		SKIP(return, NEEDS_MOVE);
+	area_map(&area, 32);
+	area_map(&mover.to, 1);
+	ASSERT_EQ(0, move_register(mover.uffd, &mover.to));
+	writers_stop = false;
+	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
+	write_and_page_out(_metadata, &area, &writer, 1);
+	pthread_join(mover.thread, NULL);
+	ksft_print_msg("%lu moves\n", mover.moved);
+	EXPECT_LT(0, mover.moved);
+	EXPECT_QUEUED(&self->stats, 200);
+	area_unmap(&mover.to);
+	area_unmap(&area);
+	close(mover.uffd);
+}
+
+/* Pages move from one area to another, and back, while they are queued. */
+TEST_F_TIMEOUT(swap_compress, queued_pages_move, TIMEOUT)
+{
+	unsigned int round, still_queued = 0;
+	bool delayed = delay_workers();
+	struct area areas[2], *from, *to;
+	int uffd = move_open();
+	unsigned long page;
+
+	if (uffd < 0)
+		SKIP(return, NEEDS_MOVE);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	area_map(&areas[0], 96);
+	area_map(&areas[1], 96);
+	area_fill(&areas[0]);
+	ASSERT_EQ(0, move_register(uffd, &areas[0]));
+	ASSERT_EQ(0, move_register(uffd, &areas[1]));
+	for (round = 0; round < 60; round++) {
+		from = &areas[round % 2];
+		to = &areas[!(round % 2)];
+		madvise(from->base, from->pages * PAGE_BYTES, MADV_PAGEOUT);
+		for (page = 0; page < from->pages; page++) {
+			ASSERT_EQ(0, move_page(uffd, to, from, page));
+			to->gen[page] = from->gen[page];
+		}
+		still_queued += sys_long(SWAP_COMPRESS "inflight_pages") > 0;
+		ASSERT_EQ(0, area_verify(to));
+		/* What was only read while it was queued cannot be moved. */
+		for (page = 0; page < to->pages; page++) {
+			to->gen[page]++;
+			page_fill(to, page);
+		}
+	}
+	ksft_print_msg("some still queued after %u of %u rounds\n",
+		       still_queued, round);
+	if (delayed)
+		EXPECT_LT(0, still_queued);
+	EXPECT_QUEUED(&self->stats, 1000);
+	area_unmap(&areas[0]);
+	area_unmap(&areas[1]);
+	close(uffd);
 }
 
 static unsigned long rewrite_share(struct area *area, unsigned int from,
@@ -455,35 +642,85 @@ TEST_F_TIMEOUT(swap_compress, swapoff_under_load, TIMEOUT)
 	EXPECT_EQ(0, load_stop(&load));
 }
 
-/* What unloading zram or giving it another size takes: the device is emptied. */
-TEST_F_TIMEOUT(swap_compress, zram_reset_under_load, TIMEOUT)
+/* A file of the zram device that is the swap device */
+static const char *zram_file(const char *name)
 {
-	const char *name = strrchr(swap_device, '/') + 1;
-	char reset[128], disksize[128], size[64];
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/%s",
+		 strrchr(swap_device, '/') + 1, name);
+	return path;
+}
+
+static int zram_reset(void)
+{
+	return sys_write(zram_file("reset"), "1");
+}
+
+/* SWAP_COMPRESS_ZRAM: where the module is */
+static const char *zram_module(void)
+{
+	return getenv("SWAP_COMPRESS_ZRAM") ?: "/zram.ko";
+}
+
+static int zram_reload(void)
+{
+	int fd, ret = -1;
+
+	if (syscall(__NR_delete_module, "zram", O_NONBLOCK))
+		return -1;
+	fd = open(zram_module(), O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ret = syscall(__NR_finit_module, fd, "", 0);
+		close(fd);
+	}
+	return ret;
+}
+
+/* The device is emptied under load, and made swap again. */
+static void renew_zram(struct __test_metadata *_metadata,
+		       const struct stats *stats, int (*empty)(void))
+{
 	struct load load;
 	unsigned int i;
+	char size[64];
 
-	snprintf(reset, sizeof(reset), "/sys/block/%s/reset", name);
-	snprintf(disksize, sizeof(disksize), "/sys/block/%s/disksize", name);
-	if (access(reset, W_OK) || sys_read(disksize, size, sizeof(size)))
-		SKIP(return, "needs zram as swap");
+	ASSERT_EQ(0, sys_read(zram_file("disksize"), size, sizeof(size)));
 	load_start(&load, AREA_PAGES / 2);
 	for (i = 0; i < 3; i++) {
 		sleep_ms(700);
 		/* Not while it is used, however little is on its way. */
-		EXPECT_EQ(-EBUSY, sys_write(reset, "1"));
+		EXPECT_GT(0, empty());
 		ASSERT_EQ(0, swapoff_with_room()) {
 			TH_LOG("swapoff %s: %s", swap_device, strerror(errno));
 		}
-		ASSERT_EQ(0, sys_write(reset, "1"));
-		ASSERT_EQ(0, sys_write(disksize, size));
+		ASSERT_EQ(0, empty()) {
+			TH_LOG("not emptied: %s", strerror(errno));
+		}
+		ASSERT_EQ(0, sys_write(zram_file("disksize"), size));
 		ASSERT_EQ(0, make_swap(swap_device));
 		ASSERT_EQ(0, swapon(swap_device, 0));
 		revive_kswapd();
 	}
 	sleep_ms(700);
-	EXPECT_QUEUED(&self->stats, 300);
+	EXPECT_QUEUED(stats, 300);
 	EXPECT_EQ(0, load_stop(&load));
+}
+
+/* What giving it another size takes */
+TEST_F_TIMEOUT(swap_compress, zram_reset_under_load, TIMEOUT)
+{
+	if (access(zram_file("reset"), W_OK))
+		SKIP(return, "needs zram as swap");
+	renew_zram(_metadata, &self->stats, zram_reset);
+}
+
+TEST_F_TIMEOUT(swap_compress, zram_reloaded_under_load, TIMEOUT)
+{
+	if (access("/sys/module/zram/initstate", R_OK) ||
+	    access(zram_module(), R_OK))
+		SKIP(return, "needs zram as a module, in SWAP_COMPRESS_ZRAM or /zram.ko");
+	renew_zram(_metadata, &self->stats, zram_reload);
 }
 
 /* Compaction and migration meet folios that belong to the queue. */
@@ -570,6 +807,89 @@ TEST_F_TIMEOUT(swap_compress, cpu_offline_under_load, TIMEOUT)
 		ASSERT_EQ(0, sys_write(CPU1_ONLINE, "1"));
 	}
 	sleep_ms(700);
+	EXPECT_QUEUED(&self->stats, 500);
+	EXPECT_EQ(0, load_stop(&load));
+}
+
+/* Hands over all of a load's pages, time and again. */
+static bool pageout_stops;
+
+static void *pageout_run(void *arg)
+{
+	struct load *load = arg;
+	struct loader *loader;
+
+	while (!__atomic_load_n(&pageout_stops, __ATOMIC_RELAXED)) {
+		for (loader = load->loaders; loader < load->loaders + LOADERS;
+		     loader++)
+			madvise(loader->area.base,
+				loader->area.pages * PAGE_BYTES, MADV_PAGEOUT);
+		sleep_ms(1);
+	}
+	return NULL;
+}
+
+/* The number of a memory block that was plugged in and is offline, or -1. */
+static int spare_memory(void)
+{
+	char path[64], state[16];
+	int block;
+
+	for (block = 0; block < 1024; block++) {
+		snprintf(path, sizeof(path), MEMORY "memory%d/state", block);
+		if (!sys_read(path, state, sizeof(state)) &&
+		    !strcmp(state, "offline"))
+			return block;
+	}
+	return -1;
+}
+
+/* How many of some pages of a load are in a memory block */
+static unsigned int pages_in_block(const struct load *load, unsigned long block)
+{
+	char text[32] = "";
+	unsigned long pages, page, entry;
+	unsigned int found = 0;
+
+	sys_read(MEMORY "block_size_bytes", text, sizeof(text));
+	pages = strtoul(text, NULL, 16) / PAGE_BYTES;
+	for (page = 0; page < load->loaders->area.pages; page += 16) {
+		entry = page_entry(load->loaders->area.base + page * PAGE_BYTES);
+		found += (entry & PAGEMAP_PRESENT) &&
+			 (entry & PAGEMAP_PFN) / pages == block;
+	}
+	return found;
+}
+
+/* A memory block can be emptied while its pages are queued. */
+TEST_F_TIMEOUT(swap_compress, memory_offline_under_load, TIMEOUT)
+{
+	int block = spare_memory();
+	unsigned long queued;
+	pthread_t pageout;
+	struct load load;
+	char state[64];
+	unsigned int i;
+
+	if (block < 0)
+		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE and a memory block that is offline");
+	snprintf(state, sizeof(state), MEMORY "memory%d/state", block);
+	delay_workers();
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	load_start(&load, AREA_PAGES);
+	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &load));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sys_write(state, "online_movable"));
+		/* What is used again is allocated there. */
+		sleep_ms(1500);
+		EXPECT_LT(0, pages_in_block(&load, block));
+		queued = stat_get("queued");
+		ASSERT_EQ(0, sys_write(state, "offline"));
+		EXPECT_LT(queued, stat_get("queued"));
+		EXPECT_EQ(0, pages_in_block(&load, block));
+	}
+	__atomic_store_n(&pageout_stops, true, __ATOMIC_RELAXED);
+	pthread_join(pageout, NULL);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, load_stop(&load));
 }

@@ -6,10 +6,14 @@
  * Needs what swap_compress_test needs, FAULT_INJECTION_DEBUG_FS and debugfs at
  * /sys/kernel/debug.
  */
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/swap.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "pressure.h"
@@ -208,6 +212,61 @@ TEST_F_TIMEOUT(fault, failing_pages_in_workers, TIMEOUT)
 		SKIP(return, "needs CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
 	EXPECT_EQ(0, load_without_memory(_metadata, "fail_page_alloc"));
 	EXPECT_QUEUED(&self->stats, 500);
+}
+
+static sigjmp_buf after_sigbus;
+
+static void on_sigbus(int signal)
+{
+	siglongjmp(after_sigbus, signal);
+}
+
+/* Does reading it raise SIGBUS? */
+static bool page_is_lost(const unsigned char *page)
+{
+	if (sigsetjmp(after_sigbus, 1))
+		return true;
+	__atomic_load_n(page, __ATOMIC_RELAXED);
+	return false;
+}
+
+#define POISON	FAULT_DIR "hwpoison/corrupt-pfn"
+
+/* Memory that goes bad while it waits is not stored, and is all that is lost. */
+TEST_F_TIMEOUT(fault, poisoned_while_queued, TIMEOUT)
+{
+	unsigned int round, caught = 0;
+	struct area area;
+	unsigned long pfn, last;
+
+	if (access(POISON, W_OK))
+		SKIP(return, "needs CONFIG_HWPOISON_INJECT");
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	delay_workers();
+	fault(FAULT_OWN, 100);
+	signal(SIGBUS, on_sigbus);
+	for (round = 0; round < 4; round++) {
+		area_map(&area, 64);
+		area_fill(&area);
+		last = area.pages - 1;
+		pfn = page_entry(area.base + last * PAGE_BYTES) & PAGEMAP_PFN;
+		stats_read(&self->stats);
+		madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
+		/* An error just says that nothing more can be done about it. */
+		if (sys_long(SWAP_COMPRESS "inflight_pages") > 0)
+			sys_write_long(POISON, pfn);
+		EXPECT_TRUE(idle_sums_are_right());
+		if (stat_get("failed") > self->stats.failed) {
+			caught++;
+			EXPECT_TRUE(page_is_lost(area.base + last * PAGE_BYTES));
+		}
+		area.pages = last;
+		EXPECT_EQ(0, area_verify(&area));
+		area.pages = last + 1;
+		area_unmap(&area);
+	}
+	ksft_print_msg("%u of %u were queued\n", caught, round);
+	EXPECT_LT(0, caught);
 }
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,6 +155,44 @@ TEST_F_TIMEOUT(memcg, tight_limit_under_load, TIMEOUT)
 	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
 				    AREA_PAGES * PAGE_BYTES / 2));
 	EXPECT_EQ(0, group_run(load_for_a_while));
+	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
+}
+
+#define QUEUED_PAGES	384
+#define LIMIT_PAGES	512
+
+/*
+ * All of it is handed over, and still charged, when as much again is to be
+ * locked: there is nothing left to reclaim.
+ */
+static int lock_while_queued(void)
+{
+	const size_t bytes = QUEUED_PAGES * PAGE_BYTES;
+	struct area area;
+	void *locked;
+
+	area_map(&area, QUEUED_PAGES);
+	area_fill(&area);
+	madvise(area.base, bytes, MADV_PAGEOUT);
+	if (sys_long(SWAP_COMPRESS "inflight_pages") < QUEUED_PAGES / 2)
+		return 2;
+	locked = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (locked == MAP_FAILED || mlock(locked, bytes))
+		return 3;
+	munmap(locked, bytes);
+	return area_verify(&area) ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
+{
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	fault(FAULT_OWN, 100);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
+				    LIMIT_PAGES * PAGE_BYTES));
+	EXPECT_EQ(0, group_run(lock_while_queued));
 	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
 }
 

@@ -87,21 +87,19 @@ TEST_F_TIMEOUT(zswap, toggled_under_load, TIMEOUT)
  * A device that is done with a write when it says so, not when it was given it.
  * The shrinker writes back what lies in zswap meanwhile.
  */
-TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
+static void load_over(struct __test_metadata *_metadata, const char *disk)
 {
-	const char *disk = getenv("SWAP_COMPRESS_DISK") ?: "/dev/vda";
+	unsigned long stored = stat_get("stored_zswap");
 	unsigned long written;
 	struct vmstat vm;
 	struct load load;
 
-	if (make_swap(disk))
-		SKIP(return, "needs a disk to overwrite in SWAP_COMPRESS_DISK or as /dev/vda");
 	ASSERT_EQ(0, swapoff(swap_device));
 	ASSERT_EQ(0, swapon(disk, 0));
 	EXPECT_EQ(0, sys_write(ZSWAP "shrinker_enabled", "1"));
 	load_start(&load, AREA_PAGES);
 	sleep_ms(2000);
-	EXPECT_LT(self->stored, stat_get("stored_zswap"));
+	EXPECT_LT(stored, stat_get("stored_zswap"));
 	/* No room: the rest goes to the disk, by kswapd and from zswap. */
 	vmstat_read(&vm);
 	written = vm.pswpout;
@@ -115,6 +113,25 @@ TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
 	}
 	ASSERT_EQ(0, swapon(swap_device, 0));
 	revive_kswapd();
+}
+
+TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
+{
+	const char *disk = getenv("SWAP_COMPRESS_DISK") ?: "/dev/vda";
+
+	if (make_swap(disk))
+		SKIP(return, "needs a disk to overwrite in SWAP_COMPRESS_DISK or as /dev/vda");
+	load_over(_metadata, disk);
+}
+
+/* One that says so in a timer, some time later */
+TEST_F_TIMEOUT(zswap, timer_disk_under_load, TIMEOUT)
+{
+	const char *disk = getenv("SWAP_COMPRESS_NULL_BLK") ?: "/dev/nullb_swap";
+
+	if (make_swap(disk))
+		SKIP(return, "needs a null_blk with irqmode=2 and memory_backed=1 in SWAP_COMPRESS_NULL_BLK or as /dev/nullb_swap");
+	load_over(_metadata, disk);
 }
 
 int main(int argc, char **argv)
