@@ -11,7 +11,8 @@
 #   --append "..."               more kernel parameters
 #   --expect REGEX               console lines that are no splat in this guest, and of which there must be one
 #   --follow                     copies the result to stderr as it comes
-# ACCEL=tcg (default) or kvm. Exit status 0: powered off in time, "guest: done 0", no splat on the console, all as expected.
+# ACCEL=tcg (default), kvm, or icount: TCG in which a nanosecond is an instruction, for counting what a busy host cannot
+# disturb. Exit status 0: powered off in time, "guest: done 0", no splat on the console, all as expected.
 
 . "$(dirname "$0")/common.sh"
 
@@ -53,7 +54,7 @@ check_settings() {
 	check_number --timeout "$timeout" 1 86400
 	[[ -z $disk ]] || check_number --disk "$disk" 1 65536
 	[[ -z $spare ]] || check_number --spare "$spare" 128 65536
-	check_one_of ACCEL "$accel" tcg kvm
+	check_one_of ACCEL "$accel" tcg kvm icount
 	[[ -r $kernel ]] || die "no kernel image: '$kernel'"
 	[[ -r $initrd ]] || die "no initramfs: '$initrd'"
 	[[ -n $result && -n $console ]] || die "guest.sh: --result and --console are needed"
@@ -68,6 +69,8 @@ qemu_args() {	# ACCEL
 	case $1 in
 	kvm) args+=(-machine pc -accel kvm -cpu host) ;;
 	tcg) args+=(-machine pc -accel "tcg,thread=multi" -cpu max) ;;
+	# Without erms and fsrm memcpy is a loop; each byte of a "rep movsb" would count as an instruction.
+	icount) args+=(-machine pc -accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm") ;;
 	esac
 	printf '%s\n' "${args[@]}"
 }
