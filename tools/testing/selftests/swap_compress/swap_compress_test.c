@@ -876,7 +876,9 @@ TEST_F_TIMEOUT(swap_compress, memory_offline_under_load, TIMEOUT)
 	snprintf(state, sizeof(state), MEMORY "memory%d/state", block);
 	delay_workers();
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
-	load_start(&load, AREA_PAGES);
+	/* What is in the block has to fit elsewhere, under no watermark. */
+	load_start(&load, AREA_PAGES / 2);
+	reclaim_stop();
 	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &load));
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, sys_write(state, "online_movable"));
