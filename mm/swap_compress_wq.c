@@ -97,6 +97,9 @@
 /* Twice what the defaults need: room for smaller batches or a larger bound */
 #define SCQ_POOL_BATCHES	(2 * SCQ_INFLIGHT_PAGES / SCQ_BATCH_PAGES)
 
+/* One kswapd has no work for more, see "Choosing values" in the documentation. */
+#define SCQ_MAX_WORKERS		8U
+
 /*********************************
  * engine: data
  **********************************/
@@ -1507,10 +1510,10 @@ static void __init swap_compress_debugfs_init(void)
 
 /*
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
- * reclaim waits for it: the rescuer alone can finish every batch. Half of the
- * CPUs, rounded up, by default: kswapd stores too when the workers cannot keep
- * up, and those who need the memory want CPUs as well. A batch wakes at most one
- * worker.
+ * reclaim waits for it: the rescuer alone can finish every batch. As many workers
+ * as CPUs: with fewer, kswapd finds no room and stores instead of scanning, and
+ * those who allocate reclaim for themselves, at a higher price. A batch wakes at
+ * most one worker, so that light pressure runs one.
  */
 static int __init swap_compress_init(void)
 {
@@ -1520,7 +1523,7 @@ static int __init swap_compress_init(void)
 
 	wq = alloc_workqueue("swap_compress",
 			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
-			     DIV_ROUND_UP(num_possible_cpus(), 2));
+			     min(num_possible_cpus(), SCQ_MAX_WORKERS));
 	if (!wq)
 		return -ENOMEM;
 
