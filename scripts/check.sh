@@ -67,6 +67,11 @@ stage_apply() {	# BASE
 	stage "$1" "$tree" "$TMP/stage" "Linux $(tree_version "$tree")"
 }
 
+# The benchmark's patches, too; they are built when it runs.
+stage_bench() {	# BASE
+	"$ROOT/scripts/tree.sh" "$1" bench >/dev/null
+}
+
 hook_lines() {	# BASE
 	cat "$ROOT/bases/$1"/*.patch 2>/dev/null | grep -E '^[-+]' | grep -cvE '^(---|\+\+\+)' || true
 }
@@ -258,6 +263,7 @@ run "spelling (codespell)" spelling
 run "each new file is in one commit" overlay
 for base in "${given[@]}"; do
 	run "$base: patches apply without fuzz" apply "$base"
+	run "$base: patches of the benchmark apply on top" bench "$base"
 	run "$base: $(hook_lines "$base") changed lines in patches, limit $MAX_HOOK_LINES" hook_lines "$base"
 	run "$base: checkpatch --strict on the patches" checkpatch_patches "$base"
 done
