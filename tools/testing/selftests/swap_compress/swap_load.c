@@ -42,7 +42,7 @@
 #define STEPS_PER_MIB	(PAGES_PER_MIB / STEP_PAGES)
 #define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
 #define COLD_MS		300
-#define SETTLE_MS	30000
+#define SETTLE_MS	60000
 #define LIGHT_PAUSE_MS	6
 #define STORM_FAULTS	40000UL
 #define STORM_SECONDS	6UL
