@@ -21,13 +21,14 @@ describe_host() {	# ALL WORKED OWN, before the run
 	echo "guest.mem $MEM"
 }
 
-# The guest's result, NAME.txt, comes into place when it is whole; its console is NAME.console.
+# The guest's result, NAME.txt, comes into place when it is whole; its console is NAME.console. Its files lie in ramfs:
+# those of a tmpfs would be swapped as well, as shmem, and be measured.
 measure() {	# NAME KERNEL INITRD PARAMETERS GUEST-ARGUMENT...
 	local name=$1 kernel=$2 initrd=$3 parameters=$4 ticks
 	shift 4
 	read -ra ticks < <(cpu_ticks)
 	"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.part" --console "$name.console" \
-		--timeout "$GUEST_TIMEOUT" "$@" --append "sc.job=measure $parameters" || return
+		--timeout "$GUEST_TIMEOUT" "$@" --append "rootfstype=ramfs sc.job=measure $parameters" || return
 	describe_host "${ticks[@]}" >>"$name.part"
 	mv "$name.part" "$name.txt"
 }
