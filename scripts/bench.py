@@ -40,6 +40,10 @@ PER_GIB = (
     ("runs_per_gib", "times a worker was given a CPU, per GiB freed", "{:.0f}"),
 )
 ALL_LATENCIES = ("p50", "p99", "p999", "max")
+# Only of the kernel with tracing
+TIMES = tuple((f"{key}_{point}_us", f"{title} {point}, us", "{:.0f}")
+              for key, title in (("wait", "from full batch to its start"), ("work", "from start to done"))
+              for point in ("p50", "p99", "max"))
 FILLING = SECONDS + RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB
 # Of each scenario: the phase of swap_load that is measured, and its rows
 SCENARIOS = {
@@ -57,6 +61,7 @@ NAMES = {
     "on": "on",
     "node": "a thread per node",
     "cpu": "a thread per CPU",
+    "traced": "on, traced",
     "sleep-off": "off",
     "sleep-on": "on",
 }
@@ -99,7 +104,7 @@ def records(folder):
         for key in ("kernel", "cpu", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen",
                     "zram.comp", "verify.pages"):
             yield cell, variant, number, key, run.get(key, "")
-        for key, _, _ in rows:
+        for key, _, _ in rows + (TIMES if variant == "traced" else ()):
             if f"{phase}.{key}" not in run:
                 raise Broken(f"{path}: no {phase}.{key}")
             yield cell, variant, number, key, run[f"{phase}.{key}"]
@@ -189,7 +194,7 @@ def measured_cells(results):
 
 def compared_table(results, cell, variants):
     """The variants of one cell side by side."""
-    rows = SCENARIOS[results.scenario(cell, variants[0])][1]
+    rows = SCENARIOS[results.scenario(cell, variants[0])][1] + (TIMES if variants == ["traced"] else ())
     yield [cell] + [NAMES[variant] for variant in variants]
     for key, title, form in rows:
         yield [title] + [cell_text(results, cell, variant, variants[0], key, form) for variant in variants]
@@ -197,7 +202,7 @@ def compared_table(results, cell, variants):
 
 def swept_table(results, group, cells):
     """The cells of a group, which differ in a setting, side by side."""
-    rows = SCENARIOS[results.scenario(cells[0][0], cells[0][1][0])][1]
+    rows = SCENARIOS[results.scenario(cells[0][0], cells[0][1][0])][1] + (TIMES if cells[0][1] == ["traced"] else ())
     yield [group] + [cell.partition("/")[2] for cell, _ in cells]
     for key, title, form in rows:
         yield [title] + [cell_text(results, cell, variants[0], variants[0], key, form) for cell, variants in cells]

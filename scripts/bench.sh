@@ -17,28 +17,36 @@ cells() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 <= cpus'
 }
 
-prepare() {
+# The kernels of the cells: CONFIG VARIANT, see kernel.sh.
+kernels() {
 	local variant
+	cells | awk '{ print $2 }' | tr , '\n' | while read -r variant; do variant_kernel "$variant"; done | sort -u
+}
+
+prepare() {
+	local config variant
+	[[ -d $BUNDLE ]] || "$ROOT/scripts/setup.sh" source patch build guest bench
+	while read -r config variant; do
+		if [[ -d $BUNDLE ]]; then
+			image["$config $variant"]=$BUNDLE/bzImage-$config${variant:+-$variant}
+		else
+			image["$config $variant"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant")
+		fi
+	done < <(kernels)
 	if [[ -d $BUNDLE ]]; then
-		for variant in pristine "" bench; do
-			image[$variant.]=$BUNDLE/bzImage${variant:+-$variant}
-		done
 		initrd=$BUNDLE/initramfs
 		return
 	fi
-	"$ROOT/scripts/setup.sh" source patch build guest bench
-	for variant in pristine "" bench; do
-		image[$variant.]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant")
-	done
 	initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
 }
 
 # What a variant boots, and with which parameters.
 variant_kernel() {
 	case $1 in
-	pristine) echo pristine ;;
-	off | on) echo "" ;;
-	*) echo bench ;;
+	pristine) echo "qemu pristine" ;;
+	off | on) echo "qemu " ;;
+	traced) echo "trace " ;;
+	*) echo "qemu bench" ;;
 	esac
 }
 
@@ -46,14 +54,21 @@ variant_parameters() {
 	case $1 in
 	pristine | off | sleep-off) echo "sc.mode=off" ;;
 	on | sleep-on) echo "sc.mode=on" ;;
+	traced) echo "sc.mode=on sc.trace=1" ;;
 	node | cpu) echo "sc.mode=on swap_compress_threads=$1" ;;
 	*) die "bench/cells: there is no variant $1" ;;
 	esac
 }
 
-# Results of other kernels, guests or machines are none of these.
+# Results of other kernels, guests or machines are none of these. What ONLY leaves out does not matter.
 identity() {
-	cat "${images[@]}" "$initrd"
+	if [[ -d $BUNDLE ]]; then
+		cat "$BUNDLE/commit"
+	else
+		cat "$ROOT"/mm/* "$ROOT"/include/trace/events/* "$ROOT/bases/$BASE"/*.patch "$ROOT"/bench/*.patch \
+			"$ROOT"/configs/*.config
+	fi
+	cat "$initrd"
 	sed -n 's/^model name[^:]*: //p' /proc/cpuinfo
 	echo "$MEM $ACCEL"
 }
@@ -94,7 +109,6 @@ left_out=$(sed 's/#.*//' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(np
 lock_cache
 declare -A image
 prepare
-images=("${image[@]}")
 results=$CACHE/bench/$BASE-$(identity | sha256sum | cut -c1-8)
 mkdir -p "$results" || die "cannot make the folder $results"
 {
@@ -110,7 +124,7 @@ for guest in "${todo[@]}"; do
 	read -r round name variant cpus parameters <<<"$guest"
 	file=$(result_name "$round" "$name" "$variant")
 	state=ok
-	measure "$file" "${image[$(variant_kernel "$variant").]}" "$initrd" \
+	measure "$file" "${image[$(variant_kernel "$variant")]}" "$initrd" \
 		"$(variant_parameters "$variant") $parameters" --cpus "$cpus" </dev/null || {
 		state=BROKEN
 		broken+=("$file.part")

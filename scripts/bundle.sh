@@ -38,8 +38,9 @@ mkdir -p "$(dirname "$out")" || die "cannot make the folder of $out"
 make_tmp ""
 top=$TMP/$(basename "$out")
 mkdir -p "$top/bundle"
-for variant in pristine "" bench; do
-	cp "$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant")" "$top/bundle/bzImage${variant:+-$variant}"
+for kernel in "qemu pristine" "qemu " "qemu bench" "trace "; do
+	read -r config variant <<<"$kernel"
+	cp "$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant")" "$top/bundle/bzImage-$config${variant:+-$variant}"
 done
 cp "$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")" "$top/bundle/initramfs"
 git -C "$ROOT" describe --always --dirty >"$top/bundle/commit"

@@ -9,7 +9,7 @@
 base=$1 arch=$2 config=$3 variant=${4:-}
 check_base "$base"
 check_one_of ARCH "$arch" x86_64
-check_one_of CONFIG "$config" qemu debug kcsan
+check_one_of CONFIG "$config" qemu debug kcsan trace
 check_jobs
 check_llvm
 
@@ -19,6 +19,7 @@ first_estimate() {
 	qemu) echo 1100 ;;
 	debug) echo 1120 ;;
 	kcsan) echo 1120 ;;
+	trace) echo 1150 ;;
 	esac
 }
 
