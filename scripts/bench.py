@@ -53,6 +53,11 @@ SCENARIOS = {
     "light": ("light", RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB),
     "apps": ("apps", SECONDS + RECLAIM + latencies("switch", "p50", "p99") + (
         ("step_latency_p99_us", "longest 64 KiB of a switch p99, us", "{:.0f}"),) + CPU + PER_GIB),
+    "pageout": ("pageout", (
+        ("seconds", "seconds until all is freed", "{:.2f}"),
+        ("call_seconds", "seconds until MADV_PAGEOUT returns", "{:.2f}"),
+        ("stored_per_second", "pages stored per second", "{:.0f}"))),
+    "shmem": ("drain", RECLAIM + CPU + PER_GIB),
     "storm": ("storm", SECONDS + latencies("fault", *ALL_LATENCIES)),
 }
 NAMES = {
@@ -73,6 +78,8 @@ class Broken(Exception):
 
 def derive(run, phase):
     """What follows from the figures of a run."""
+    if f"{phase}.freed_kswapd" not in run:
+        return
     gib = (int(run[f"{phase}.freed_kswapd"]) + int(run[f"{phase}.freed_direct"])) / 2**18
     if not gib:
         return

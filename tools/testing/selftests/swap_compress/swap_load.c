@@ -15,6 +15,8 @@
  *                an amount as for burst
  *   storm        uses the filled memory in the order in which kswapd takes it,
  *                with raised watermarks: measures each fault
+ *   pageout      reclaims the filled memory with MADV_PAGEOUT, and measures that
+ *   shmem        what is filled from now on is shared memory
  *   busy         starts a process on each CPU that computes until the end
  *   apps         switches between processes whose memory does not fit together,
  *                see apps.c; includes its own verify
@@ -26,6 +28,7 @@
  */
 #include <err.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +66,7 @@ static struct mix mix;
 static struct area areas[MAX_AREAS];
 static unsigned int nr_areas;
 static unsigned long wrong_pages;
+static bool shared;			/* areas to come are shmem */
 static unsigned long mib;		/* of this phase; 0: none was given */
 
 /* What the processes of do_busy() have done, shared with them; NULL: none. */
@@ -136,6 +140,37 @@ static void print_reclaim(const char *phase, const struct reading *from,
 		       0.0);
 }
 
+static void do_shmem(void)
+{
+	shared = true;
+}
+
+/* What the call hands over is still on its way when it returns. */
+static void do_pageout(void)
+{
+	struct area *area = &areas[0];
+	unsigned long start, returned, done;
+	struct vmstat from, to;
+
+	if (!nr_areas)
+		errx(1, "pageout: nothing has been filled");
+	vmstat_read(&from);
+	start = now_ns();
+	if (madvise(area->base, area->pages * PAGE_BYTES, MADV_PAGEOUT))
+		err(1, "pageout: MADV_PAGEOUT");
+	returned = now_ns();
+	while (sys_long(SWAP_COMPRESS "inflight_pages") > 0)
+		sleep_ms(1);
+	done = now_ns();
+	vmstat_read(&to);
+	if (to.nr_free_pages <= from.nr_free_pages)
+		errx(1, "pageout: nothing was freed");
+	printf("pageout.seconds %.4f\n", (done - start) / 1e9);
+	printf("pageout.call_seconds %.4f\n", (returned - start) / 1e9);
+	printf("pageout.stored_per_second %.1f\n",
+	       (written(&to) - written(&from)) * 1e9 / (done - start));
+}
+
 static int compare_ns(const void *a, const void *b)
 {
 	const unsigned long *x = a, *y = b;
@@ -187,7 +222,8 @@ static struct area *area_add(unsigned long pages)
 	if (nr_areas)
 		area->index = area[-1].index + area[-1].pages;
 	area->base = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			  (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS |
+			  MAP_NORESERVE, -1, 0);
 	if (area->base == MAP_FAILED)
 		err(1, "mmap of %lu pages", pages);
 	/* Fails where the kernel has no huge pages, which is as well. */
@@ -455,7 +491,7 @@ static unsigned long verify_area(const struct area *area)
 		/* What has been compared makes room for what has not. */
 		if (page % PAGES_PER_MIB == PAGES_PER_MIB - 1)
 			madvise(at - (PAGES_PER_MIB - 1) * PAGE_BYTES, MIB,
-				MADV_DONTNEED);
+				shared ? MADV_REMOVE : MADV_DONTNEED);
 	}
 	munmap(area->base, area->pages * PAGE_BYTES);
 	return wrong_here;
@@ -507,6 +543,8 @@ static const struct {
 	{ "burst", do_burst },
 	{ "light", do_light },
 	{ "storm", do_storm },
+	{ "pageout", do_pageout },
+	{ "shmem", do_shmem },
 	{ "busy", do_busy },
 	{ "apps", do_apps },
 	{ "corrupt", do_corrupt },
