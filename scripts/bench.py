@@ -348,4 +348,5 @@ def main():
     print(os.path.join(folder, "index.html"))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -101,6 +101,7 @@ check_base "$BASE"
 check_number ROUNDS "$ROUNDS" 1 100
 check_number MEM "$MEM" 128 65536
 check_one_of ACCEL "$ACCEL" tcg kvm
+awk -v only="$ONLY" 'BEGIN { "" ~ only }' 2>/dev/null || die "ONLY=$ONLY is no regular expression"
 left_out=$(sed 's/#.*//' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 > cpus { print $1 }')
 [[ -z $left_out ]] || note "left out, since this machine has $(nproc) CPUs: $(paste -sd' ' <<<"$left_out")"
 [[ -n $(cells) ]] || die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' cells | cut -d' ' -f1 | paste -sd' ')"

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""report.py [--markdown|--ratios] FILE...: one table from the results of demo.sh.
+"""report.py FILE...: one table from the results of demo.sh.
 
 Exit status 1: a byte was wrong, a result is incomplete, or "on" queued nothing.
 """
-import argparse
 import statistics
 import sys
 
@@ -126,25 +125,6 @@ def print_plain(lines):
         print("  " + "  ".join(cells))
 
 
-def print_markdown(lines):
-    for number, line in enumerate(lines):
-        if len(line) == 1:
-            line = [f"**{line[0]}**", "", "", ""]
-        print("| " + " | ".join(line) + " |")
-        if number == 0:
-            print("| --- | ---: | ---: | ---: |")
-
-
-def print_ratios(lines):
-    """For scripts/picture.sh: scenario, what, on/off."""
-    scenario = ""
-    for line in lines[1:]:
-        if len(line) == 1:
-            scenario = line[0].partition(":")[0]
-        elif line[3] != "-":
-            print(scenario, line[0].partition(",")[0], line[3], sep="\t")
-
-
 def others_percent(runs):
     return max(int(run.get("host.others_percent", 0)) for run in runs)
 
@@ -211,32 +191,18 @@ def verdict(runs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--markdown", action="store_true", help="the table for a README")
-    parser.add_argument("--ratios", action="store_true", help="scenario, what, on/off: for a picture")
-    parser.add_argument("files", nargs="+", metavar="FILE")
-    arguments = parser.parse_args()
-
-    runs = {path: read(path) for path in arguments.files}
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    runs = {path: read(path) for path in sys.argv[1:]}
     found = [text for path, run in runs.items() for text in problems(path, run)]
     if found:
         sys.exit("\n".join(f"error: {text}" for text in found))
 
     runs = list(runs.values())
-    lines = list(table(runs))
-    if arguments.ratios:
-        print_ratios(lines)
-        return
-    if arguments.markdown:
-        print_markdown(lines)
-        print()
-        for name, text in conditions(runs):
-            print(f"- {name}: {text}")
-    else:
-        print_plain(lines)
-        print()
-        for name, text in conditions(runs):
-            print(f"{name + ':':<10}{text}")
+    print_plain(list(table(runs)))
+    print()
+    for name, text in conditions(runs):
+        print(f"{name + ':':<10}{text}")
     print()
     print(verdict(runs))
 
