@@ -215,9 +215,9 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 	if (delayed)
 		fault(FAULT_OWN, 100);
-	for (i = 0; i < 50; i++) {
-		madvise(area.base, 64 * PAGE_BYTES, MADV_PAGEOUT);
-		for (page = 0; page < 64; page++)
+	for (i = 0; i < 200; i++) {
+		madvise(area.base, 4 * PAGE_BYTES, MADV_PAGEOUT);
+		for (page = 0; page < 4; page++)
 			EXPECT_FALSE(page_wrong(&area, page));
 		if (stat_get("cancelled_refault") > cancelled)
 			break;
