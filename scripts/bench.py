@@ -27,8 +27,8 @@ BARS = (
 )
 LINES = (
     ("batch", "freed_per_second", "drain: pages per batch", "pages freed per second"),
-    ("inflight", "seconds", "burst: bound of pages in flight", "seconds"),
-    ("inflight", "stalls", "burst: bound of pages in flight", "allocation stalls"),
+    ("bound", "seconds", "burst: bound of pages in flight", "seconds"),
+    ("bound", "stalls", "burst: bound of pages in flight", "allocation stalls"),
     ("active", "seconds", "burst: max_active", "seconds"),
     ("nice", "seconds", "burst: nice of the workers", "seconds"),
     ("scope", "freed_per_second", "drain: affinity scope", "pages freed per second"),
