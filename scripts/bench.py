@@ -167,7 +167,7 @@ def ministat(one, other):
             paths.append(os.path.join(folder, str(number)))
             with open(paths[-1], "w", encoding="ascii") as file:
                 file.writelines(f"{figure:.6f}\n" for figure in figures)
-        text = subprocess.run(["ministat", "-n", "-c", "95", *paths], check=True, capture_output=True, text=True).stdout
+        text = subprocess.run(["ministat", "-q", "-c", "95", *paths], check=True, capture_output=True, text=True).stdout
     return "No difference proven" not in text
 
 
@@ -179,7 +179,8 @@ def cell_text(results, cell, variant, first, metric, form):
     if len(figures) > 1:
         text += f" ({form.format(min(figures))}–{form.format(max(figures))})"
     ratio = results.ratio(cell, variant, first, metric)
-    if variant == first or ratio is None:
+    # CPU time that is only background has no meaningful ratio.
+    if variant == first or ratio is None or results.median(cell, first, metric) < 0.01:
         return text
     proven = ministat(results.figures(cell, first, metric), figures)
     return f"{text} **{ratio:.2f}x**" if proven else f"{text} {ratio:.2f}x"
