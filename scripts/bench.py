@@ -167,7 +167,7 @@ def ministat(one, other):
             paths.append(os.path.join(folder, str(number)))
             with open(paths[-1], "w", encoding="ascii") as file:
                 file.writelines(f"{figure:.6f}\n" for figure in figures)
-        text = subprocess.run(["ministat", "-q", "-c", "95", *paths], check=True, capture_output=True, text=True).stdout
+        text = subprocess.run(["ministat", "-A", "-c", "95", *paths], check=True, capture_output=True, text=True).stdout
     return "No difference proven" not in text
 
 
