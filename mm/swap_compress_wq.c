@@ -97,7 +97,10 @@
 /* Twice what the defaults need: room for smaller batches or a larger bound */
 #define SCQ_POOL_BATCHES	(2 * SCQ_INFLIGHT_PAGES / SCQ_BATCH_PAGES)
 
-/* One kswapd has no work for more, see "Choosing values" in the documentation. */
+/*
+ * About five workers keep up with one kswapd with lz4, fifteen with zstd; see
+ * "Choosing values" in Documentation/admin-guide/mm/swap_compress.rst.
+ */
 #define SCQ_MAX_WORKERS		8U
 
 /*********************************
