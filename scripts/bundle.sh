@@ -19,14 +19,16 @@ copy_qemu() {	# FOLDER
 	qemu=$(command -v qemu-system-x86_64)
 	mkdir -p "$1/bin" "$1/lib" "$1/share"
 	cp "$qemu" "$1/lib/qemu" || die "cannot copy $qemu"
-	ldd "$qemu" | awk '$3 ~ "^/" { print $3 } $1 ~ "^/" { print $1 }' | xargs cp -t "$1/lib" || die "cannot copy the libraries of qemu"
+	# Where the accelerator is a module of qemu
+	find /usr/lib -path '*/qemu/accel-*.so' -exec cp -t "$1/lib" {} +
+	ldd "$qemu" "$1"/lib/*.so | awk '$3 ~ "^/" { print $3 } $1 ~ "^/" && !/:$/ { print $1 }' | sort -u | xargs cp -t "$1/lib" || die "cannot copy the libraries of qemu"
 	for file in "${FIRMWARE[@]}"; do
 		cp -L "$(find /usr/share/qemu /usr/share/seabios -name "$file" | head -n 1)" "$1/share/" || die "cannot find qemu's $file"
 	done
 	cat >"$1/bin/qemu-system-x86_64" <<'WRAPPER'
 #!/bin/sh
 here=$(dirname "$0")/..
-exec "$here/lib/ld-linux-x86-64.so.2" --library-path "$here/lib" "$here/lib/qemu" -L "$here/share" "$@"
+QEMU_MODULE_DIR=$here/lib exec "$here/lib/ld-linux-x86-64.so.2" --library-path "$here/lib" "$here/lib/qemu" -L "$here/share" "$@"
 WRAPPER
 	chmod +x "$1/bin/qemu-system-x86_64"
 }
