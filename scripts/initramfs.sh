@@ -40,7 +40,7 @@ kernel_selftests() {	# FOLDER
 build_parts() {
 	local test
 	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,apps,mix,sysfile}.c
-	for test in swap_{compress,zswap,large,memcg,fault,pm}_test; do
+	for test in swap_{compress,change,zswap,large,memcg,node,fault,pm}_test; do
 		compile "$BUILD/$test" "$SELFTESTS"/{"$test",pressure,mix,sysfile}.c
 	done
 	kernel_selftests "$tree/tools/testing/selftests"

@@ -83,6 +83,12 @@ integration() {	# CONFIG [MORE-PARAMETERS]
 		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
 }
 
+# A kswapd for each node, one queue
+nodes() {
+	guest "two memory nodes" debug 16 --follow --mem 512 \
+		--append "panic_on_warn=1 numa=fake=2 sc.job=integration sc.program=swap_node_test"
+}
+
 # Off and on in one guest: what the kernel's own selftests find must be the same.
 kselftests() {
 	guest kselftests qemu 16 --append "panic_on_warn=1 sc.job=kselftests"
@@ -110,9 +116,10 @@ run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6
 run "guests with 64 MiB, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
 run "the kernel's own selftests, off and on, $BASE" "source patch build guest" kselftests
 run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
+run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
 # All of it takes KCSAN a quarter of an hour: see make soak.
 races=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
 run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
-	"sc.program=swap_compress_test,swap_zswap_test sc.test=$races"
+	"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$races"
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))

@@ -136,6 +136,7 @@ static const struct {
 	FIELD(zswpin),
 	FIELD(zswpout),
 	FIELD(zswpwb),
+	FIELD(oom_kill),
 #undef FIELD
 };
 

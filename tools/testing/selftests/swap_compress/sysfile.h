@@ -42,6 +42,7 @@ struct vmstat {
 	unsigned long zswpin;		/* read from zswap, not in pswpin */
 	unsigned long zswpout;		/* stored in zswap instead */
 	unsigned long zswpwb;		/* written from there; in pswpout too */
+	unsigned long oom_kill;
 	unsigned long allocstall;	/* of all zones */
 };
 

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A machine with two memory nodes: each has a kswapd, all share the queue. The
+ * guest makes two of one with numa=fake=2.
+ *
+ * Needs what swap_compress_test needs, and CONFIG_NUMA.
+ */
+#include <linux/mempolicy.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "pressure.h"
+
+#define NODES	2
+
+/* 0, or -1 if there is no such node. */
+static int use_nodes(int policy, unsigned long nodes)
+{
+	return syscall(SYS_set_mempolicy, policy, nodes ? &nodes : NULL,
+		       nodes ? 8 * sizeof(nodes) : 0);
+}
+
+/* Sum over the zones of a node, in pages; as zoneinfo_sum() for all nodes. */
+static unsigned long node_sum(unsigned int node, const char *name)
+{
+	FILE *zones = fopen("/proc/zoneinfo", "re");
+	unsigned long value, sum = 0;
+	char line[128], word[32];
+	unsigned int at = NODES;
+
+	if (!zones)
+		return 0;
+	while (fgets(line, sizeof(line), zones)) {
+		char *field = line;
+
+		sscanf(line, "Node %u,", &at);
+		if (!strncmp(line, "  pages ", 8))
+			field += 8;
+		if (at == node && sscanf(field, " %31s %lu", word, &value) == 2 &&
+		    !strcmp(word, name))
+			sum += value;
+	}
+	fclose(zones);
+	return sum;
+}
+
+static bool lock_pages(unsigned long pages)
+{
+	void *memory = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory != MAP_FAILED && !mlock(memory, pages * PAGE_BYTES);
+}
+
+/* Leaves so many free pages above the high watermark of a node. */
+static bool node_take(unsigned int node, unsigned long leave)
+{
+	unsigned long free;
+
+	if (use_nodes(MPOL_BIND, 1UL << node))
+		return false;
+	leave += node_sum(node, "high");
+	/* In parts: lists of CPUs hide some of it. */
+	while ((free = node_sum(node, "free")) > leave) {
+		if (!lock_pages(free - leave < PAGES_PER_MIB ? free - leave :
+				PAGES_PER_MIB))
+			return false;
+	}
+	return true;
+}
+
+FIXTURE(node) {
+	struct stats stats;
+	struct vmstat vm;
+};
+
+FIXTURE_SETUP(node)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	if (use_nodes(MPOL_BIND, 1UL << (NODES - 1)))
+		SKIP(return, "needs two memory nodes (numa=fake=2)");
+	use_nodes(MPOL_DEFAULT, 0);
+	/* Little of what is free shall be in lists of CPUs. */
+	sys_write_long(VM "percpu_pagelist_high_fraction", 1000);
+	vmstat_read(&self->vm);
+}
+
+FIXTURE_TEARDOWN(node)
+{
+	struct vmstat vm;
+
+	use_nodes(MPOL_DEFAULT, 0);
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+	vmstat_read(&vm);
+	EXPECT_EQ(self->vm.oom_kill, vm.oom_kill);
+}
+
+/* Both kswapds hand over to the plugs of the CPU they happen to be on. */
+TEST_F_TIMEOUT(node, nodes_under_load, TIMEOUT)
+{
+	struct cpu_use before[NODES] = {}, after[NODES] = {};
+	const char * const kswapd[NODES] = { "kswapd0", "kswapd1" };
+	unsigned int node;
+	struct load load;
+
+	for (node = 0; node < NODES; node++) {
+		ASSERT_TRUE(node_take(node, AREA_PAGES / NODES));
+		cpu_use_add(&before[node], kswapd[node]);
+	}
+	ASSERT_EQ(0, use_nodes(MPOL_INTERLEAVE, (1UL << NODES) - 1));
+	load_start(&load, AREA_PAGES);
+	sleep_ms(4000);
+	EXPECT_EQ(0, load_stop(&load));
+	EXPECT_QUEUED(&self->stats, 1000);
+	for (node = 0; node < NODES; node++) {
+		cpu_use_add(&after[node], kswapd[node]);
+		EXPECT_LT(before[node].ns + 10000000, after[node].ns);
+	}
+}
+
+#define QUEUED_PAGES	768
+#define LOCKED_PAGES	576
+
+/*
+ * All that can be reclaimed on a node is on its way when a process that may only
+ * have memory of that node needs it.
+ */
+static int lock_while_queued(void)
+{
+	const unsigned int node = NODES - 1;
+	struct area area;
+
+	if (use_nodes(MPOL_BIND, 1UL << node))
+		return 5;
+	area_map(&area, QUEUED_PAGES);
+	area_fill(&area);
+	if (!node_take(node, 64))
+		return 4;
+	madvise(area.base, QUEUED_PAGES * PAGE_BYTES, MADV_PAGEOUT);
+	if (sys_long(SWAP_COMPRESS "inflight_pages") < LOCKED_PAGES)
+		return 3;
+	if (!lock_pages(64 + node_sum(node, "high") - node_sum(node, "min") +
+			LOCKED_PAGES))
+		return 2;
+	munlockall();
+	return area_verify(&area) ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(node, bound_task_waits_for_what_is_queued, TIMEOUT)
+{
+	int status;
+	pid_t pid;
+
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	fault(FAULT_OWN, 100);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	pid = fork();
+	if (!pid)
+		_exit(lock_while_queued());
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+int main(int argc, char **argv)
+{
+	pressure_init(false);
+	return test_harness_run(argc, argv);
+}
