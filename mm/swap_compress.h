@@ -8,6 +8,7 @@
 
 #include <linux/jump_label.h>
 #include <linux/list.h>
+#include <linux/nodemask.h>
 #include <linux/page-flags.h>
 
 struct bio;
@@ -43,7 +44,9 @@ bool __swap_compress_queue(struct folio *folio);
 void __swap_compress_plug(struct list_head *folios);
 unsigned long __swap_compress_credit(int nid, unsigned long nr_pages);
 void __swap_compress_push(void);
-bool __swap_compress_wait(void);
+bool __swap_compress_wait(const nodemask_t *nodes);
+bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
+			      nodemask_t *nodes);
 
 static inline bool swap_compress_on(void)
 {
@@ -59,7 +62,18 @@ static inline unsigned long __swap_compress_credit(int nid, unsigned long nr)
 }
 
 static inline void __swap_compress_push(void) {}
-static inline bool __swap_compress_wait(void) { return false; }
+
+static inline bool __swap_compress_wait(const nodemask_t *nodes)
+{
+	return false;
+}
+
+static inline bool __swap_compress_throttle(struct zonelist *zonelist, int order,
+					    gfp_t gfp, nodemask_t *nodes)
+{
+	return false;
+}
+
 static inline bool swap_compress_on(void) { return false; }
 #endif
 
@@ -102,9 +116,17 @@ static inline void swap_compress_push(void)
 }
 
 /* Was something freed while we waited for it? */
-static inline bool swap_compress_wait(void)
+static inline bool swap_compress_wait(const nodemask_t *nodes)
 {
-	return swap_compress_on() && __swap_compress_wait();
+	return swap_compress_on() && __swap_compress_wait(nodes);
+}
+
+/* Have workers freed enough while we waited, instead of reclaiming? */
+static inline bool swap_compress_throttle(struct zonelist *zonelist, int order,
+					  gfp_t gfp, nodemask_t *nodes)
+{
+	return swap_compress_on() &&
+	       __swap_compress_throttle(zonelist, order, gfp, nodes);
 }
 
 /*

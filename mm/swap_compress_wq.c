@@ -39,6 +39,9 @@
  * Without room kswapd writes the folio itself, as it does without this feature:
  * that is the back-pressure. Nobody ever waits for room, and nothing is
  * allocated on the way.
+ *
+ * Where workers are behind, tasks that need memory, and would reclaim for
+ * themselves, wait for them instead, as many of them as there are workers.
  */
 
 #define pr_fmt(fmt) "swap_compress: " fmt
@@ -56,6 +59,7 @@
 #include <linux/ktime.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
@@ -465,6 +469,7 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 	unsigned int noreclaim;
 	unsigned long nr_freed;
 
+	atomic_inc(&scq->nr_working);
 	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
 
 	/*
@@ -489,6 +494,7 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 	scq_count(scq, SCQ_BATCHES, 1);
 	scq_count(scq, SCQ_FREED, nr_freed);
 	scq_count(scq, SCQ_PUT_BACK, nr_pages - nr_freed);
+	atomic_dec(&scq->nr_working);
 	scq_release(scq, nr_pages);
 }
 
@@ -645,6 +651,40 @@ bool scq_wait(struct scq *scq, unsigned long timeout)
 			   !atomic_long_read(&scq->inflight_pages) ||
 			   scq_read_stat(scq, SCQ_FREED) != freed, timeout);
 	return scq_read_stat(scq, SCQ_FREED) != freed;
+}
+
+/**
+ * scq_throttle() - let a task wait for workers instead of reclaiming
+ * @scq: queue
+ * @enough: has been freed what it needs?
+ * @need: for @enough
+ * @timeout: in jiffies; workers may get no CPU
+ *
+ * For a backlog that workers are behind with: a task that reclaimed, too, would
+ * only share the CPUs with them, and all take longer. Without one it is kswapd
+ * that needs help. A task waits only where a worker runs in its stead: as many as
+ * there are batches being stored, or one while the first is about to be.
+ *
+ * Context: may sleep. No lock is held that a store needs.
+ * Return: true if there is enough.
+ */
+bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
+		  const void *need, unsigned long timeout)
+{
+	unsigned long backlog = READ_ONCE(scq->max_inflight_pages) / 2;
+	int nr_places = max(atomic_read(&scq->nr_working), 1);
+	bool ret = false;
+
+	if (atomic_long_read(&scq->inflight_pages) < backlog)
+		return false;
+	if (atomic_inc_return(&scq->nr_waiting) <= nr_places) {
+		wait_event_timeout(scq->progress,
+				   !atomic_long_read(&scq->inflight_pages) ||
+				   enough(need), timeout);
+		ret = enough(need);
+	}
+	atomic_dec(&scq->nr_waiting);
+	return ret;
 }
 
 /*********************************
@@ -959,16 +999,77 @@ void __swap_compress_push(void)
 	scq_push(&swap_scq);
 }
 
+/* A cpuset that holds all nodes with memory is no limit. */
+static bool swap_compress_any_node(const nodemask_t *nodes)
+{
+	return !nodes || nodes_subset(node_states[N_MEMORY], *nodes);
+}
+
+/* Long for a batch, short for somebody who waits for memory */
+#define SWAP_COMPRESS_WAIT	(HZ / 10)
+
 /**
  * __swap_compress_wait() - wait for memory that is on its way
+ * @nodes: whose memory is of use, NULL: of any
  *
  * Context: may sleep. For direct reclaim that is about to give up.
- * Return: true if workers freed something meanwhile.
+ * Return: true if workers freed something meanwhile that is certain to be of use.
  */
-bool __swap_compress_wait(void)
+bool __swap_compress_wait(const nodemask_t *nodes)
 {
-	/* Long for a batch, short for somebody who waits for memory */
-	return scq_wait(&swap_scq, HZ / 10);
+	return scq_wait(&swap_scq, SWAP_COMPRESS_WAIT) &&
+	       swap_compress_any_node(nodes);
+}
+
+/* An allocation of a page, as try_to_free_pages() knows it */
+struct swap_compress_need {
+	struct zonelist *zonelist;
+	enum zone_type highest_zoneidx;
+	nodemask_t *nodes;
+};
+
+static bool swap_compress_enough(const void *data)
+{
+	const struct swap_compress_need *need = data;
+	struct zoneref *z;
+	struct zone *zone;
+
+	for_each_zone_zonelist_nodemask(zone, z, need->zonelist,
+					need->highest_zoneidx, need->nodes) {
+		if (zone_watermark_ok(zone, 0, min_wmark_pages(zone),
+				      need->highest_zoneidx, 0))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * __swap_compress_throttle() - let workers reclaim for a task
+ * @zonelist: of its allocation, as the rest
+ * @order: only single pages are waited for
+ * @gfp: with __GFP_IO, so that no lock is held that a store needs
+ * @nodes: those it may use, NULL: all
+ *
+ * Not for kernel threads, which others may be waiting for. Counts the same event
+ * as throttle_direct_reclaim().
+ *
+ * Context: may sleep. For a task that is about to reclaim directly.
+ * Return: true if the allocation is worth another try.
+ */
+bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
+			      nodemask_t *nodes)
+{
+	const struct swap_compress_need need = {
+		.zonelist	 = zonelist,
+		.highest_zoneidx = gfp_zone(gfp),
+		.nodes		 = nodes,
+	};
+
+	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
+	    !scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50))
+		return false;
+	count_vm_event(PGSCAN_DIRECT_THROTTLE);
+	return true;
 }
 
 /*
@@ -982,17 +1083,24 @@ static int swap_compress_oom(struct notifier_block *nb, unsigned long unused,
 {
 	static unsigned int rescues;
 	static unsigned long last;
-	unsigned long freed = scq_read_stat(&swap_scq, SCQ_FREED);
+	unsigned long before = scq_read_stat(&swap_scq, SCQ_FREED);
+	unsigned long freed, all = atomic_long_read(&swap_scq.inflight_pages);
+	bool progress;
 
-	if (!atomic_long_read(&swap_scq.inflight_pages))
+	if (!all)
 		return NOTIFY_OK;
 	if (time_after(jiffies, last + 10 * HZ))
 		rescues = 0;
 	last = jiffies;
 
-	if (__swap_compress_wait() && ++rescues < MAX_RECLAIM_RETRIES)
-		*(unsigned long *)nr_freed += scq_read_stat(&swap_scq,
-							    SCQ_FREED) - freed;
+	/* A batch at a time, the rescues would soon be used up. */
+	do {
+		progress = scq_wait(&swap_scq, SWAP_COMPRESS_WAIT);
+		freed = scq_read_stat(&swap_scq, SCQ_FREED) - before;
+	} while (progress && freed < all);
+
+	if (freed && ++rescues < MAX_RECLAIM_RETRIES)
+		*(unsigned long *)nr_freed += freed;
 	else
 		rescues = 0;
 	return NOTIFY_OK;

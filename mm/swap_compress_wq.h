@@ -114,6 +114,8 @@ struct scq_stats;
  * @max_inflight_pages: K: bound of @inflight_pages
  * @stopped:	K: reasons not to accept anything; see scq_stop()
  * @inflight_pages: A: pages accepted and not yet finished
+ * @nr_working:	A: batches that workers are at
+ * @nr_waiting:	A: tasks that scq_throttle() holds, about to be held or let go
  * @plugged:	A: CPUs whose plug may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
@@ -135,6 +137,8 @@ struct scq {
 	unsigned int stopped;
 
 	atomic_long_t inflight_pages;
+	atomic_t nr_working;
+	atomic_t nr_waiting;
 	cpumask_var_t plugged;
 
 	struct list_head pool;
@@ -158,6 +162,8 @@ void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);
 void scq_flush(struct scq *scq);
 bool scq_wait(struct scq *scq, unsigned long timeout);
+bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
+		  const void *need, unsigned long timeout);
 
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
 int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);

@@ -21,14 +21,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BARS = (
     ("drain", "freed_per_second", "drain: pages freed per second"),
     ("burst", "seconds", "burst: time"),
-    ("burst", "stalls", "burst: allocation stalls"),
+    ("burst", "stalls", "burst: allocation stalls, direct reclaim"),
     ("burst", "latency_p99_us", "burst: p99 of a 64 KiB allocation"),
     ("burst", "latency_max_us", "burst: longest 64 KiB allocation"),
 )
 LINES = (
     ("batch", "freed_per_second", "drain: pages per batch", "pages freed per second"),
     ("bound", "seconds", "burst: bound of pages in flight", "seconds"),
-    ("bound", "stalls", "burst: bound of pages in flight", "allocation stalls"),
+    ("bound", "stalls", "burst: bound of pages in flight", "allocation stalls, direct reclaim"),
     ("active", "seconds", "burst: max_active", "seconds"),
     ("nice", "seconds", "burst: nice of the workers", "seconds"),
     ("scope", "freed_per_second", "drain: affinity scope", "pages freed per second"),

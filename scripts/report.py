@@ -10,7 +10,8 @@ import sys
 RECLAIM = (
     ("freed_per_second", "pages freed per second, kswapd and workers", "{:.0f}"),
     ("written_per_freed", "pages written per page freed", "{:.3f}"),
-    ("stalls", "allocation stalls", "{:.0f}"),
+    ("stalls", "allocation stalls: direct reclaim", "{:.0f}"),
+    ("waits", "allocation stalls: waits for workers", "{:.0f}"),
     ("direct_share", "direct-reclaim share", "{:.0%}"),
 )
 CPU = (
@@ -175,7 +176,8 @@ def verdict(runs):
         time, stalls, wait = (
             in_words(Figures(runs, "burst", key), *words) for key, *words in (
                 ("seconds", "takes {} less time", "takes {} MORE time", "takes about as long"),
-                ("stalls", "stalls {} less often", "stalls {} MORE often", "stalls about as often"),
+                ("stalls", "reclaims for itself {} less often", "reclaims for itself {} MORE often",
+                 "reclaims for itself about as often"),
                 ("latency_max_us", "waits {} less at worst", "waits {} MORE at worst",
                  "waits about as long at worst")))
         parts.append(f"a burst of allocations {time}, {stalls} and {wait}")

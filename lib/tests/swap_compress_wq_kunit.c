@@ -61,6 +61,7 @@ static struct backend {
 struct fixture {
 	struct scq scq;
 	struct workqueue_struct *wq;
+	struct work_struct opener;	/* of the gate, once somebody waits */
 };
 
 static void test_store(struct scq_run *run)
@@ -917,6 +918,92 @@ static void wait_without_progress_fails(struct kunit *test)
 	expect_all_finished_once(test);
 }
 
+static void open_gate_for_waiter(struct work_struct *work)
+{
+	struct fixture *f = container_of(work, struct fixture, opener);
+	unsigned int i;
+
+	for (i = 0; i < 10000 && !wq_has_sleeper(&f->scq.progress); i++)
+		usleep_range(1000, 2000);
+	open_gate();
+}
+
+/* Hand over a batch that a worker begins and does not get on with. */
+static void occupy_worker(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 4, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	scq_set_max_inflight_pages(&f->scq, 8);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);
+	for (i = 0; i < 10000 && !atomic_read(&f->scq.nr_working); i++)
+		usleep_range(1000, 2000);
+	KUNIT_ASSERT_EQ(test, 1, atomic_read(&f->scq.nr_working));
+}
+
+static bool are_finished(const void *nr)
+{
+	return nr_finished() >= *(const unsigned int *)nr;
+}
+
+static void throttle_waits_for_a_worker(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int one = 1, many = 100;
+
+	/* Nothing is on its way. */
+	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
+					      NEVER));
+
+	occupy_worker(test);
+	INIT_WORK(&f->opener, open_gate_for_waiter);
+	schedule_work(&f->opener);
+	KUNIT_EXPECT_TRUE(test, scq_throttle(&f->scq, are_finished, &one,
+					     NEVER));
+	flush_work(&f->opener);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_working));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
+	expect_all_finished_once(test);
+	/* There will not be more. */
+	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &many,
+					      NEVER));
+}
+
+static void throttle_needs_a_backlog(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int one = 1;
+
+	occupy_worker(test);
+	/* Workers could take more than they are given. */
+	scq_set_max_inflight_pages(&f->scq, 10);
+	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
+					      MAX_SCHEDULE_TIMEOUT));
+}
+
+static void throttle_holds_a_task_for_each_worker(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int one = 1;
+
+	occupy_worker(test);
+	/* The one worker has its waiter: nothing would ever wake us. */
+	atomic_set(&f->scq.nr_waiting, 1);
+	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
+					      MAX_SCHEDULE_TIMEOUT));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->scq.nr_waiting));
+
+	/* And it does not wait for ever either. */
+	atomic_set(&f->scq.nr_waiting, 0);
+	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
+					      HZ / 50));
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
+}
+
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
 {
 	struct scq *scq = &((struct fixture *)test->priv)->scq;
@@ -1097,6 +1184,9 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(wait_sees_progress),
 	KUNIT_CASE(wait_is_bounded),
 	KUNIT_CASE(wait_without_progress_fails),
+	KUNIT_CASE(throttle_waits_for_a_worker),
+	KUNIT_CASE(throttle_needs_a_backlog),
+	KUNIT_CASE(throttle_holds_a_task_for_each_worker),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),
 	KUNIT_CASE(workers_do_not_reclaim),

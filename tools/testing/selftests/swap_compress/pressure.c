@@ -192,6 +192,26 @@ static void print_inline(void)
 	ksft_print_msg("not queued:%s\n", line);
 }
 
+/*
+ * What is in flight is isolated from the LRU, and at rest nothing is. A sum that
+ * falls below zero ends on the console.
+ */
+static bool nothing_is_isolated(void)
+{
+	struct vmstat vm;
+	unsigned int waited;
+
+	for (waited = 0; waited < 100; waited++) {
+		sys_write(VM "stat_refresh", "1");
+		vmstat_read(&vm);
+		if (!vm.nr_isolated_anon)
+			return true;
+		sleep_ms(10);
+	}
+	ksft_print_msg("nr_isolated_anon is still %lu\n", vm.nr_isolated_anon);
+	return false;
+}
+
 bool idle_sums_are_right(void)
 {
 	unsigned long queued, stored, failed, cancelled, freed, put_back, last;
@@ -219,7 +239,7 @@ bool idle_sums_are_right(void)
 		       queued, stored, failed, cancelled, freed, put_back);
 	print_inline();
 	return queued == stored + failed + cancelled &&
-	       queued == freed + put_back;
+	       queued == freed + put_back && nothing_is_isolated();
 }
 
 static bool load_stops;

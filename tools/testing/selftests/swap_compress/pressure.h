@@ -131,7 +131,7 @@ void stats_read(struct stats *stats);
 
 /*
  * Waits until nothing is in flight, and compares what went in with what came
- * out. All numbers are of this boot.
+ * out. Nothing may stay isolated. All numbers are of this boot.
  */
 bool idle_sums_are_right(void);
 

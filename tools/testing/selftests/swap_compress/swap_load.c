@@ -94,7 +94,8 @@ static void reading_take(struct reading *reading)
 	/* Threads of the benchmark's other designs. */
 	cpu_use_add(&reading->workers, "swap_compress");
 	for (i = 0; i < nr_busy; i++)
-		reading->busy_rounds += busy_rounds[i];
+		reading->busy_rounds += __atomic_load_n(&busy_rounds[i],
+							__ATOMIC_RELAXED);
 }
 
 /* Pages whose content was stored, wherever; what moves on later counts once. */
@@ -126,6 +127,8 @@ static void print_reclaim(const char *phase, const struct reading *from,
 	       anon ? (double)stored / anon : 0.0);
 	printf("%s.stalls %lu\n", phase,
 	       to->vm.allocstall - from->vm.allocstall);
+	printf("%s.waits %lu\n", phase,
+	       to->vm.pgscan_direct_throttle - from->vm.pgscan_direct_throttle);
 	printf("%s.direct_share %.4f\n", phase,
 	       kswapd + direct ? (double)direct / (kswapd + direct) : 0.0);
 	printf("%s.kswapd_cpu_seconds %.4f\n", phase,
@@ -385,7 +388,8 @@ static void do_busy(void)
 			for (;;) {
 				for (work = 0; work < 10000; work++)
 					__asm__ volatile("");
-				busy_rounds[i]++;
+				__atomic_fetch_add(&busy_rounds[i], 1,
+						   __ATOMIC_RELAXED);
 			}
 		}
 	}

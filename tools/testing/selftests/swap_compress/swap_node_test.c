@@ -111,7 +111,7 @@ TEST_F_TIMEOUT(node, nodes_under_load, TIMEOUT)
 {
 	struct cpu_use before[NODES] = {}, after[NODES] = {};
 	const char * const kswapd[NODES] = { "kswapd0", "kswapd1" };
-	unsigned int node;
+	unsigned int node, round;
 	struct load load;
 
 	for (node = 0; node < NODES; node++) {
@@ -120,7 +120,14 @@ TEST_F_TIMEOUT(node, nodes_under_load, TIMEOUT)
 	}
 	ASSERT_EQ(0, use_nodes(MPOL_INTERLEAVE, (1UL << NODES) - 1));
 	load_start(&load, AREA_PAGES);
-	sleep_ms(4000);
+	for (round = 0; round < 40; round++) {
+		/* Else one node helps out before the other's kswapd wakes. */
+		for (node = 0; node < NODES; node++) {
+			ASSERT_EQ(0, use_nodes(MPOL_BIND, 1UL << node));
+			kswapd_wake();
+		}
+		sleep_ms(100);
+	}
 	EXPECT_EQ(0, load_stop(&load));
 	EXPECT_QUEUED(&self->stats, 1000);
 	for (node = 0; node < NODES; node++) {
@@ -166,6 +173,8 @@ TEST_F_TIMEOUT(node, bound_task_waits_for_what_is_queued, TIMEOUT)
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	/* More of them than times that the OOM killer is put off */
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "16"));
 	pid = fork();
 	if (!pid)
 		_exit(lock_while_queued());

@@ -125,11 +125,13 @@ static const struct {
 } vmstat_fields[] = {
 #define FIELD(name) { #name, offsetof(struct vmstat, name) }
 	FIELD(nr_free_pages),
+	FIELD(nr_isolated_anon),
 	FIELD(pgsteal_kswapd),
 	FIELD(pgsteal_direct),
 	FIELD(pgsteal_anon),
 	FIELD(pgscan_kswapd),
 	FIELD(pgscan_direct),
+	FIELD(pgscan_direct_throttle),
 	FIELD(pswpin),
 	FIELD(pswpout),
 	FIELD(swpout_zero),

@@ -31,11 +31,13 @@ unsigned long zoneinfo_sum(const char *name);
 /* Events of /proc/vmstat. Those a kernel does not have stay 0. */
 struct vmstat {
 	unsigned long nr_free_pages;
+	unsigned long nr_isolated_anon;
 	unsigned long pgsteal_kswapd;	/* including the feature's workers */
 	unsigned long pgsteal_direct;
 	unsigned long pgsteal_anon;
 	unsigned long pgscan_kswapd;
 	unsigned long pgscan_direct;
+	unsigned long pgscan_direct_throttle;
 	unsigned long pswpin;
 	unsigned long pswpout;
 	unsigned long swpout_zero;	/* recorded as zero, never written */
