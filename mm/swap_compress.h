@@ -15,6 +15,7 @@ struct bio;
 struct bio_vec;
 struct folio;
 struct swap_iocb;
+struct zonelist;
 
 /* Returned by swap_store_in_memory() */
 enum swap_store {

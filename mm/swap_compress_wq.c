@@ -40,8 +40,8 @@
  * that is the back-pressure. Nobody ever waits for room, and nothing is
  * allocated on the way.
  *
- * Where workers are behind, tasks that need memory, and would reclaim for
- * themselves, wait for them instead, as many of them as there are workers.
+ * Where workers are behind and no CPU idles, tasks that need memory, and would
+ * reclaim for themselves, wait for them instead.
  */
 
 #define pr_fmt(fmt) "swap_compress: " fmt
@@ -49,6 +49,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/cpumask.h>
+#include <linux/cpuset.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fault-inject.h>
@@ -66,6 +67,8 @@
 #include <linux/pagevec.h>
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/swap.h>
@@ -660,10 +663,10 @@ bool scq_wait(struct scq *scq, unsigned long timeout)
  * @need: for @enough
  * @timeout: in jiffies; workers may get no CPU
  *
- * For a backlog that workers are behind with: a task that reclaimed, too, would
- * only share the CPUs with them, and all take longer. Without one it is kswapd
- * that needs help. A task waits only where a worker runs in its stead: as many as
- * there are batches being stored, or one while the first is about to be.
+ * Where there is a backlog, and workers and kswapd have all CPUs: a task that
+ * reclaimed, too, would only share these with them, and all take longer.
+ * Elsewhere its help is welcome. No more tasks wait than workers run in their
+ * stead.
  *
  * Context: may sleep. No lock is held that a store needs.
  * Return: true if there is enough.
@@ -672,12 +675,15 @@ bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
 		  const void *need, unsigned long timeout)
 {
 	unsigned long backlog = READ_ONCE(scq->max_inflight_pages) / 2;
-	int nr_places = max(atomic_read(&scq->nr_working), 1);
+	int nr_working = atomic_read(&scq->nr_working);
 	bool ret = false;
 
-	if (atomic_long_read(&scq->inflight_pages) < backlog)
+	if (atomic_long_read(&scq->inflight_pages) < backlog ||
+	    nr_working + 1 < num_online_cpus())
 		return false;
-	if (atomic_inc_return(&scq->nr_waiting) <= nr_places) {
+
+	if (atomic_inc_return(&scq->nr_waiting) <= nr_working) {
+		count_vm_event(PGSCAN_DIRECT_THROTTLE);
 		wait_event_timeout(scq->progress,
 				   !atomic_long_read(&scq->inflight_pages) ||
 				   enough(need), timeout);
@@ -999,10 +1005,12 @@ void __swap_compress_push(void)
 	scq_push(&swap_scq);
 }
 
-/* A cpuset that holds all nodes with memory is no limit. */
+/* A mask or cpuset that holds all nodes with memory is no limit. */
 static bool swap_compress_any_node(const nodemask_t *nodes)
 {
-	return !nodes || nodes_subset(node_states[N_MEMORY], *nodes);
+	if (!nodes)
+		nodes = &cpuset_current_mems_allowed;
+	return nodes_subset(node_states[N_MEMORY], *nodes);
 }
 
 /* Long for a batch, short for somebody who waits for memory */
@@ -1010,10 +1018,10 @@ static bool swap_compress_any_node(const nodemask_t *nodes)
 
 /**
  * __swap_compress_wait() - wait for memory that is on its way
- * @nodes: whose memory is of use, NULL: of any
+ * @nodes: whose memory is of use, NULL: of any that the cpuset has
  *
  * Context: may sleep. For direct reclaim that is about to give up.
- * Return: true if workers freed something meanwhile that is certain to be of use.
+ * Return: true if workers freed something meanwhile, and no node is out of use.
  */
 bool __swap_compress_wait(const nodemask_t *nodes)
 {
@@ -1036,7 +1044,8 @@ static bool swap_compress_enough(const void *data)
 
 	for_each_zone_zonelist_nodemask(zone, z, need->zonelist,
 					need->highest_zoneidx, need->nodes) {
-		if (zone_watermark_ok(zone, 0, min_wmark_pages(zone),
+		if (cpuset_zone_allowed(zone, GFP_KERNEL | __GFP_HARDWALL) &&
+		    zone_watermark_ok(zone, 0, min_wmark_pages(zone),
 				      need->highest_zoneidx, 0))
 			return true;
 	}
@@ -1050,8 +1059,8 @@ static bool swap_compress_enough(const void *data)
  * @gfp: with __GFP_IO, so that no lock is held that a store needs
  * @nodes: those it may use, NULL: all
  *
- * Not for kernel threads, which others may be waiting for. Counts the same event
- * as throttle_direct_reclaim().
+ * Not for kernel threads, which others may be waiting for, nor for those that come
+ * before any worker. Counts the same event as throttle_direct_reclaim().
  *
  * Context: may sleep. For a task that is about to reclaim directly.
  * Return: true if the allocation is worth another try.
@@ -1066,10 +1075,9 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 	};
 
 	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
-	    !scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50))
+	    rt_or_dl_task(current) || fatal_signal_pending(current))
 		return false;
-	count_vm_event(PGSCAN_DIRECT_THROTTLE);
-	return true;
+	return scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50);
 }
 
 /*
@@ -1084,6 +1092,7 @@ static int swap_compress_oom(struct notifier_block *nb, unsigned long unused,
 	static unsigned int rescues;
 	static unsigned long last;
 	unsigned long before = scq_read_stat(&swap_scq, SCQ_FREED);
+	unsigned long end = jiffies + HZ;
 	unsigned long freed, all = atomic_long_read(&swap_scq.inflight_pages);
 	bool progress;
 
@@ -1091,13 +1100,13 @@ static int swap_compress_oom(struct notifier_block *nb, unsigned long unused,
 		return NOTIFY_OK;
 	if (time_after(jiffies, last + 10 * HZ))
 		rescues = 0;
-	last = jiffies;
 
 	/* A batch at a time, the rescues would soon be used up. */
 	do {
 		progress = scq_wait(&swap_scq, SWAP_COMPRESS_WAIT);
 		freed = scq_read_stat(&swap_scq, SCQ_FREED) - before;
-	} while (progress && freed < all);
+	} while (progress && freed < all && time_before(jiffies, end));
+	last = jiffies;
 
 	if (freed && ++rescues < MAX_RECLAIM_RETRIES)
 		*(unsigned long *)nr_freed += freed;

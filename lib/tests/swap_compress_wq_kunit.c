@@ -928,20 +928,27 @@ static void open_gate_for_waiter(struct work_struct *work)
 	open_gate();
 }
 
-/* Hand over a batch that a worker begins and does not get on with. */
-static void occupy_worker(struct kunit *test)
+/*
+ * Workers begin so many batches that no CPU is left, and do not get on with them.
+ * Returns how many.
+ */
+static unsigned int occupy_workers(struct kunit *test)
 {
 	struct fixture *f = test->priv;
+	unsigned int nr = max(num_online_cpus() - 1, 1U);
 	unsigned int i;
 
-	make_items(test, 4, 0);
+	if (nr > NR_BATCHES)
+		kunit_skip(test, "needs no more than %d CPUs", NR_BATCHES + 1);
+	make_items(test, 4 * nr, 0);
 	scq_set_batch_pages(&f->scq, 4);
-	scq_set_max_inflight_pages(&f->scq, 8);
+	scq_set_max_inflight_pages(&f->scq, 8 * nr);
 	WRITE_ONCE(be.open, false);
-	submit(test, 0, 4);
-	for (i = 0; i < 10000 && !atomic_read(&f->scq.nr_working); i++)
+	submit(test, 0, 4 * nr);
+	for (i = 0; i < 10000 && atomic_read(&f->scq.nr_working) < nr; i++)
 		usleep_range(1000, 2000);
-	KUNIT_ASSERT_EQ(test, 1, atomic_read(&f->scq.nr_working));
+	KUNIT_ASSERT_EQ(test, nr, atomic_read(&f->scq.nr_working));
+	return nr;
 }
 
 static bool are_finished(const void *nr)
@@ -949,52 +956,70 @@ static bool are_finished(const void *nr)
 	return nr_finished() >= *(const unsigned int *)nr;
 }
 
-static void throttle_waits_for_a_worker(struct kunit *test)
+/* Should one of these tests wait where it must not, nothing ends that. */
+static bool throttle(struct fixture *f, unsigned int nr)
+{
+	return scq_throttle(&f->scq, are_finished, &nr, MAX_SCHEDULE_TIMEOUT);
+}
+
+static void throttle_waits_for_workers(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	unsigned int one = 1, many = 100;
 
-	/* Nothing is on its way. */
-	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
-					      NEVER));
-
-	occupy_worker(test);
+	occupy_workers(test);
 	INIT_WORK(&f->opener, open_gate_for_waiter);
 	schedule_work(&f->opener);
-	KUNIT_EXPECT_TRUE(test, scq_throttle(&f->scq, are_finished, &one,
-					     NEVER));
+	KUNIT_EXPECT_TRUE(test, throttle(f, 4));
 	flush_work(&f->opener);
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_working));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
+}
+
+static void throttle_ends_with_the_last_batch(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int nr = occupy_workers(test);
+
+	INIT_WORK(&f->opener, open_gate_for_waiter);
+	schedule_work(&f->opener);
+	KUNIT_EXPECT_FALSE(test, throttle(f, 4 * nr + 1));
+	flush_work(&f->opener);
 	expect_all_finished_once(test);
-	/* There will not be more. */
-	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &many,
-					      NEVER));
 }
 
 static void throttle_needs_a_backlog(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	unsigned int one = 1;
+	unsigned int nr = occupy_workers(test);
 
-	occupy_worker(test);
 	/* Workers could take more than they are given. */
-	scq_set_max_inflight_pages(&f->scq, 10);
-	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
-					      MAX_SCHEDULE_TIMEOUT));
+	scq_set_max_inflight_pages(&f->scq, 8 * nr + 2);
+	KUNIT_EXPECT_FALSE(test, throttle(f, 1));
+}
+
+static void throttle_needs_busy_workers(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 4, 0);
+	scq_set_batch_pages(&f->scq, 8);
+	scq_set_max_inflight_pages(&f->scq, 8);
+	submit(test, 0, 4);
+	/* They are in the plug. */
+	KUNIT_EXPECT_FALSE(test, throttle(f, 1));
 }
 
 static void throttle_holds_a_task_for_each_worker(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	unsigned int one = 1;
+	unsigned int nr = occupy_workers(test), one = 1;
 
-	occupy_worker(test);
-	/* The one worker has its waiter: nothing would ever wake us. */
-	atomic_set(&f->scq.nr_waiting, 1);
-	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
-					      MAX_SCHEDULE_TIMEOUT));
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->scq.nr_waiting));
+	/* Each worker has its waiter. */
+	atomic_set(&f->scq.nr_waiting, nr);
+	KUNIT_EXPECT_FALSE(test, throttle(f, 1));
+	KUNIT_EXPECT_EQ(test, nr, atomic_read(&f->scq.nr_waiting));
 
 	/* And it does not wait for ever either. */
 	atomic_set(&f->scq.nr_waiting, 0);
@@ -1184,8 +1209,10 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(wait_sees_progress),
 	KUNIT_CASE(wait_is_bounded),
 	KUNIT_CASE(wait_without_progress_fails),
-	KUNIT_CASE(throttle_waits_for_a_worker),
+	KUNIT_CASE(throttle_waits_for_workers),
+	KUNIT_CASE(throttle_ends_with_the_last_batch),
 	KUNIT_CASE(throttle_needs_a_backlog),
+	KUNIT_CASE(throttle_needs_busy_workers),
 	KUNIT_CASE(throttle_holds_a_task_for_each_worker),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),

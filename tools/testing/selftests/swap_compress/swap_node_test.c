@@ -3,13 +3,15 @@
  * A machine with two memory nodes: each has a kswapd, all share the queue. The
  * guest makes two of one with numa=fake=2.
  *
- * Needs what swap_compress_test needs, and CONFIG_NUMA.
+ * Needs what swap_compress_test needs, CONFIG_NUMA, and CONFIG_CPUSETS with
+ * cgroup v2 at /sys/fs/cgroup for one.
  */
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,9 @@
 #include "pressure.h"
 
 #define NODES	2
+
+#define CGROUPS	"/sys/fs/cgroup/"
+#define GROUP	CGROUPS "swap_node/"
 
 /* 0, or -1 if there is no such node. */
 static int use_nodes(int policy, unsigned long nodes)
@@ -58,13 +63,14 @@ static bool lock_pages(unsigned long pages)
 	return memory != MAP_FAILED && !mlock(memory, pages * PAGE_BYTES);
 }
 
-/* Leaves so many free pages above the high watermark of a node. */
+/*
+ * Leaves so many free pages above the high watermark of the node that this task
+ * is bound to.
+ */
 static bool node_take(unsigned int node, unsigned long leave)
 {
 	unsigned long free;
 
-	if (use_nodes(MPOL_BIND, 1UL << node))
-		return false;
 	leave += node_sum(node, "high");
 	/* In parts: lists of CPUs hide some of it. */
 	while ((free = node_sum(node, "free")) > leave) {
@@ -115,6 +121,7 @@ TEST_F_TIMEOUT(node, nodes_under_load, TIMEOUT)
 	struct load load;
 
 	for (node = 0; node < NODES; node++) {
+		ASSERT_EQ(0, use_nodes(MPOL_BIND, 1UL << node));
 		ASSERT_TRUE(node_take(node, AREA_PAGES / NODES));
 		cpu_use_add(&before[node], kswapd[node]);
 	}
@@ -140,16 +147,14 @@ TEST_F_TIMEOUT(node, nodes_under_load, TIMEOUT)
 #define LOCKED_PAGES	576
 
 /*
- * All that can be reclaimed on a node is on its way when a process that may only
- * have memory of that node needs it.
+ * All that can be reclaimed on the last node is on its way when a process that
+ * may only have memory of that node needs it.
  */
 static int lock_while_queued(void)
 {
 	const unsigned int node = NODES - 1;
 	struct area area;
 
-	if (use_nodes(MPOL_BIND, 1UL << node))
-		return 5;
 	area_map(&area, QUEUED_PAGES);
 	area_fill(&area);
 	if (!node_take(node, 64))
@@ -164,22 +169,58 @@ static int lock_while_queued(void)
 	return area_verify(&area) ? 1 : 0;
 }
 
-TEST_F_TIMEOUT(node, bound_task_waits_for_what_is_queued, TIMEOUT)
+static int bound_by_policy(void)
+{
+	if (use_nodes(MPOL_BIND, 1UL << (NODES - 1)))
+		return 5;
+	return lock_while_queued();
+}
+
+/* The page allocator does not pass on to reclaim what a cpuset allows. */
+static int bound_by_cpuset(void)
+{
+	if (sys_write(GROUP "cgroup.procs", "0"))
+		return 5;
+	return lock_while_queued();
+}
+
+static void expect_it_waits(struct __test_metadata *_metadata,
+			    int (*bound)(void))
 {
 	int status;
 	pid_t pid;
 
-	if (!delay_workers())
-		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 	/* More of them than times that the OOM killer is put off */
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "16"));
 	pid = fork();
 	if (!pid)
-		_exit(lock_while_queued());
+		_exit(bound());
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+TEST_F_TIMEOUT(node, bound_by_policy_waits_for_what_is_queued, TIMEOUT)
+{
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	expect_it_waits(_metadata, bound_by_policy);
+}
+
+TEST_F_TIMEOUT(node, bound_by_cpuset_waits_for_what_is_queued, TIMEOUT)
+{
+	char last[8];
+
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	snprintf(last, sizeof(last), "%d", NODES - 1);
+	sys_write(CGROUPS "cgroup.subtree_control", "+cpuset");
+	mkdir(GROUP, 0755);
+	if (sys_write(GROUP "cpuset.mems", last))
+		SKIP(return, "needs cgroup v2 at " CGROUPS " with the cpuset controller");
+	expect_it_waits(_metadata, bound_by_cpuset);
+	rmdir(GROUP);
 }
 
 int main(int argc, char **argv)
