@@ -1011,7 +1011,7 @@ static void throttle_needs_busy_workers(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, throttle(f, 1));
 }
 
-static void throttle_holds_a_task_for_each_worker(struct kunit *test)
+static void throttle_holds_one_task_per_worker(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	unsigned int nr = occupy_workers(test), one = 1;
@@ -1213,7 +1213,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(throttle_ends_with_the_last_batch),
 	KUNIT_CASE(throttle_needs_a_backlog),
 	KUNIT_CASE(throttle_needs_busy_workers),
-	KUNIT_CASE(throttle_holds_a_task_for_each_worker),
+	KUNIT_CASE(throttle_holds_one_task_per_worker),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),
 	KUNIT_CASE(workers_do_not_reclaim),

@@ -44,7 +44,8 @@ static unsigned long node_sum(unsigned int node, const char *name)
 	while (fgets(line, sizeof(line), zones)) {
 		char *field = line;
 
-		sscanf(line, "Node %u,", &at);
+		if (sscanf(line, "Node %u,", &at) == 1)
+			continue;
 		if (!strncmp(line, "  pages ", 8))
 			field += 8;
 		if (at == node && sscanf(field, " %31s %lu", word, &value) == 2 &&
