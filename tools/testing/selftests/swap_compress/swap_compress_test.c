@@ -551,6 +551,27 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	EXPECT_LE(swap_free, meminfo_kib("SwapFree") + 2048);
 }
 
+/* Who needs more memory than workers can free waits for these. */
+TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
+{
+	struct vmstat before, after;
+	struct area area;
+
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	fault(FAULT_OWN, 100);
+	vmstat_read(&before);
+	area_map(&area, 2 * AREA_PAGES);
+	area_fill(&area);
+	vmstat_read(&after);
+	EXPECT_LT(before.pgscan_direct_throttle, after.pgscan_direct_throttle);
+	EXPECT_EQ(before.oom_kill, after.oom_kill);
+	EXPECT_QUEUED(&self->stats, 1000);
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
 /* Reclaim that somebody asked for, and does not wait for */
 TEST_F_TIMEOUT(swap_compress, proactive_if_asked_for, TIMEOUT)
 {
