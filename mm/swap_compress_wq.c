@@ -1631,8 +1631,7 @@ static void __init swap_compress_debugfs_init(void)
 /*
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
  * reclaim waits for it: the rescuer alone can finish every batch. As many workers
- * as CPUs: with fewer, kswapd finds no room and stores instead of scanning, and
- * those who allocate reclaim for themselves, at a higher price. A batch wakes at
+ * as CPUs: kswapd needs one only while it has room to hand over. A batch wakes at
  * most one worker, so that light pressure runs one.
  */
 static int __init swap_compress_init(void)
