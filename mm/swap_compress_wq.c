@@ -53,6 +53,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fault-inject.h>
+#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/kobject.h>
@@ -69,6 +70,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/swap.h>
@@ -92,11 +94,12 @@
 #define SCQ_BATCH_PAGES		SWAP_CLUSTER_MAX
 
 /*
- * What kswapd may be credited without having freed it: deep enough to keep the
- * workers busy while kswapd scans. Since pgdat_balanced() does not see it, it
- * is also what kswapd may free in excess, hence at most 1/64 of memory. The
- * administrator can go up to 1/16.
+ * What kswapd may be credited without having freed it: so much a worker, to keep
+ * it busy while kswapd scans or stores, but no more than this in all. Since
+ * pgdat_balanced() does not see it, it is also what kswapd may free in excess,
+ * hence at most 1/64 of memory. The administrator can go up to 1/16.
  */
+#define SCQ_WORKER_PAGES	256UL
 #define SCQ_INFLIGHT_PAGES	1024UL
 #define SCQ_INFLIGHT_SHIFT	6
 #define SCQ_INFLIGHT_MAX_SHIFT	4
@@ -472,7 +475,6 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 	unsigned int noreclaim;
 	unsigned long nr_freed;
 
-	atomic_inc(&scq->nr_working);
 	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
 
 	/*
@@ -497,7 +499,6 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 	scq_count(scq, SCQ_BATCHES, 1);
 	scq_count(scq, SCQ_FREED, nr_freed);
 	scq_count(scq, SCQ_PUT_BACK, nr_pages - nr_freed);
-	atomic_dec(&scq->nr_working);
 	scq_release(scq, nr_pages);
 }
 
@@ -663,10 +664,7 @@ bool scq_wait(struct scq *scq, unsigned long timeout)
  * @need: for @enough
  * @timeout: in jiffies; workers may get no CPU
  *
- * Where there is a backlog, and workers and kswapd have all CPUs: a task that
- * reclaimed, too, would only share these with them, and all take longer.
- * Elsewhere its help is welcome. No more tasks wait than workers run in their
- * stead.
+ * Only where there is a backlog. Elsewhere its help is welcome.
  *
  * Context: may sleep. No lock is held that a store needs.
  * Return: true if there is enough.
@@ -675,22 +673,15 @@ bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
 		  const void *need, unsigned long timeout)
 {
 	unsigned long backlog = READ_ONCE(scq->max_inflight_pages) / 2;
-	int nr_working = atomic_read(&scq->nr_working);
-	bool ret = false;
 
-	if (atomic_long_read(&scq->inflight_pages) < backlog ||
-	    nr_working + 1 < num_online_cpus())
+	if (atomic_long_read(&scq->inflight_pages) < backlog)
 		return false;
 
-	if (atomic_inc_return(&scq->nr_waiting) <= nr_working) {
-		count_vm_event(PGSCAN_DIRECT_THROTTLE);
-		wait_event_timeout(scq->progress,
-				   !atomic_long_read(&scq->inflight_pages) ||
-				   enough(need), timeout);
-		ret = enough(need);
-	}
-	atomic_dec(&scq->nr_waiting);
-	return ret;
+	count_vm_event(PGSCAN_DIRECT_THROTTLE);
+	wait_event_timeout(scq->progress,
+			   !atomic_long_read(&scq->inflight_pages) ||
+			   enough(need), timeout);
+	return enough(need);
 }
 
 /*********************************
@@ -1029,6 +1020,24 @@ bool __swap_compress_wait(const nodemask_t *nodes)
 	       swap_compress_any_node(nodes);
 }
 
+/*
+ * Is there more to run than CPUs, none of which idles? If the caller waited, its
+ * CPU would go to kswapd, a worker or somebody else. That also limits how many
+ * wait: no more than there are others to run instead.
+ */
+static bool swap_compress_cpus_busy(void)
+{
+	int cpu;
+
+	if (nr_running() <= num_online_cpus())
+		return false;
+	for_each_online_cpu(cpu) {
+		if (idle_cpu(cpu))
+			return false;
+	}
+	return true;
+}
+
 /* An allocation of a page, as try_to_free_pages() knows it */
 struct swap_compress_need {
 	struct zonelist *zonelist;
@@ -1075,7 +1084,8 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 	};
 
 	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
-	    rt_or_dl_task(current) || fatal_signal_pending(current))
+	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
+	    !swap_compress_cpus_busy())
 		return false;
 	return scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50);
 }
@@ -1398,6 +1408,17 @@ static void swap_compress_free(struct folio_batch *fbatch)
 	free_unref_folios(fbatch);
 }
 
+/*
+ * What this CPU keeps on its lists of free pages does not count as free, and is
+ * of no use to a task on another CPU, which would wait for some batches more.
+ */
+static void swap_compress_drain(void)
+{
+	migrate_disable();
+	drain_local_pages(NULL);
+	migrate_enable();
+}
+
 static unsigned long swap_compress_finish(struct list_head *folios)
 {
 	struct folio *folio, *next;
@@ -1425,6 +1446,8 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 	}
 	if (folio_batch_count(&fbatch))
 		swap_compress_free(&fbatch);
+	if (nr_freed && wq_has_sleeper(&swap_scq.progress))
+		swap_compress_drain();
 	/* Its reference would keep their next user from owning them. */
 	if (put_back)
 		lru_add_drain();
@@ -1630,19 +1653,22 @@ static void __init swap_compress_debugfs_init(void)
 
 /*
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
- * reclaim waits for it: the rescuer alone can finish every batch. As many workers
- * as CPUs: kswapd needs one only while it has room to hand over. A batch wakes at
- * most one worker, so that light pressure runs one.
+ * reclaim waits for it: the rescuer alone can finish every batch. A worker for
+ * each CPU but the one that kswapd takes, since one more would only share a CPU
+ * with it; see "Choosing values". A batch wakes at most one worker, so that light
+ * pressure runs one.
  */
 static int __init swap_compress_init(void)
 {
+	const unsigned int nr_workers = clamp(num_possible_cpus() - 1, 1U,
+					      SCQ_MAX_WORKERS);
 	const unsigned long limit = totalram_pages() >> SCQ_INFLIGHT_MAX_SHIFT;
 	struct workqueue_struct *wq;
 	int err;
 
 	wq = alloc_workqueue("swap_compress",
 			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
-			     min(num_possible_cpus(), SCQ_MAX_WORKERS));
+			     nr_workers);
 	if (!wq)
 		return -ENOMEM;
 
@@ -1650,8 +1676,9 @@ static int __init swap_compress_init(void)
 	if (err)
 		goto destroy_wq;
 	scq_set_max_inflight_pages(&swap_scq,
-				   min(SCQ_INFLIGHT_PAGES,
-				       totalram_pages() >> SCQ_INFLIGHT_SHIFT));
+				   min3(nr_workers * SCQ_WORKER_PAGES,
+					SCQ_INFLIGHT_PAGES,
+					totalram_pages() >> SCQ_INFLIGHT_SHIFT));
 
 	err = swap_compress_sysfs_init();
 	if (err)

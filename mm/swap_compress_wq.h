@@ -114,8 +114,6 @@ struct scq_stats;
  * @max_inflight_pages: K: bound of @inflight_pages
  * @stopped:	K: reasons not to accept anything; see scq_stop()
  * @inflight_pages: A: pages accepted and not yet finished
- * @nr_working:	A: batches that workers are at
- * @nr_waiting:	A: tasks that scq_throttle() holds, about to be held or let go
  * @plugged:	A: CPUs whose plug may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
@@ -137,8 +135,6 @@ struct scq {
 	unsigned int stopped;
 
 	atomic_long_t inflight_pages;
-	atomic_t nr_working;
-	atomic_t nr_waiting;
 	cpumask_var_t plugged;
 
 	struct list_head pool;

@@ -44,7 +44,8 @@ ALL_LATENCIES = ("p50", "p99", "p999", "max")
 TIMES = tuple((f"{key}_{point}_us", f"{title} {point}, us", "{:.0f}")
               for key, title in (("wait", "from full batch to its start"), ("work", "from start to done"))
               for point in ("p50", "p99", "max"))
-FILLING = SECONDS + RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB
+IDLE = (("idle_share", "CPUs idle meanwhile", "{:.0%}"),)
+FILLING = SECONDS + IDLE + RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB
 # Of each scenario: the phase of swap_load that is measured, and its rows
 SCENARIOS = {
     "drain": ("drain", RECLAIM + CPU + PER_GIB),

@@ -341,6 +341,8 @@ int fault(const char *attr, long percent)
 
 bool delay_workers(void)
 {
+	/* Refused where it is too much for the memory */
+	sys_write(SWAP_COMPRESS "max_inflight_pages", "1024");
 	return !fault_set(FAULT_OWN, "points", FAULT_DELAY) &&
 	       !fault(FAULT_OWN, 33);
 }

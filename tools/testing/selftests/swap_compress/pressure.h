@@ -111,8 +111,9 @@ int fault_set(const char *attr, const char *name, long value);
 /* @percent of the calls fail; 0 ends it. */
 int fault(const char *attr, long percent);
 /*
- * Lets every third batch wait before it is stored, so that a test which is after
- * queued folios finds some on any machine. False if this kernel cannot do that.
+ * Lets every third batch wait before it is stored, and as much wait as on a machine
+ * with many CPUs, so that a test which is after queued folios finds some on any.
+ * False if this kernel cannot do that.
  */
 bool delay_workers(void);
 

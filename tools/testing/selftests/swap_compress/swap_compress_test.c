@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -551,20 +553,56 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	EXPECT_LE(swap_free, meminfo_kib("SwapFree") + 2048);
 }
 
-/* Who needs more memory than workers can free waits for these. */
+/* Processes that leave no CPU idle; their group, for kill(). */
+static pid_t busy_start(void)
+{
+	int nr = sysconf(_SC_NPROCESSORS_ONLN);
+	pid_t group = 0;
+
+	while (nr--) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			break;
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				__asm__ volatile("");
+		}
+		group = group ?: pid;
+		setpgid(pid, group);
+	}
+	return group;
+}
+
+static void busy_stop(pid_t group)
+{
+	kill(-group, SIGKILL);
+	while (waitpid(-group, NULL, 0) > 0)
+		;
+}
+
+/*
+ * Who needs more memory than workers can free waits for these, where no CPU is
+ * left to do it for himself.
+ */
 TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 {
 	struct vmstat before, after;
 	struct area area;
+	pid_t busy;
 
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
+	busy = busy_start();
+	ASSERT_LT(0, busy);
 	vmstat_read(&before);
 	/* More than there is, and no more than fits when it is compressed */
 	area_map(&area, AREA_PAGES + AREA_PAGES / 2);
 	area_fill(&area);
 	vmstat_read(&after);
+	busy_stop(busy);
 	EXPECT_LT(before.pgscan_direct_throttle, after.pgscan_direct_throttle);
 	EXPECT_EQ(before.oom_kill, after.oom_kill);
 	EXPECT_QUEUED(&self->stats, 500);

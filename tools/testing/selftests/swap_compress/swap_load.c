@@ -324,12 +324,14 @@ static void fill_measured(const char *phase, unsigned int pause_ms)
 	struct reading from, at_end, settled;
 	unsigned long start, before, i;
 	unsigned long *took;
+	double idle;
 
 	took = calloc(steps, sizeof(*took));
 	if (!took || mlock(took, steps * sizeof(*took)))
 		err(1, "%s: memory for %lu latencies", phase, steps);
 
 	reading_take(&from);
+	idle = idle_seconds();
 	start = now_ns();
 	for (i = 0, before = start; i < steps; i++) {
 		area_step(area);
@@ -341,6 +343,7 @@ static void fill_measured(const char *phase, unsigned int pause_ms)
 		}
 	}
 	start = before - start;
+	idle = idle_seconds() - idle;
 	vmstat_read(&at_end.vm);
 	/* Pages in flight at the end are written but not freed yet. */
 	if (!kswapd_wait(&settled.vm, &before, SETTLE_MS))
@@ -349,6 +352,8 @@ static void fill_measured(const char *phase, unsigned int pause_ms)
 
 	print_reclaim(phase, &from, &settled, start,
 		      at_end.vm.pgsteal_kswapd - from.vm.pgsteal_kswapd);
+	printf("%s.idle_share %.4f\n", phase,
+	       idle * 1e9 / start / sysconf(_SC_NPROCESSORS_ONLN));
 	printf("%s.mib %lu\n", phase, steps / STEPS_PER_MIB);
 	print_latencies(phase, took, steps);
 	free(took);

@@ -192,6 +192,7 @@ static void expect_it_waits(struct __test_metadata *_metadata,
 	pid_t pid;
 
 	fault(FAULT_OWN, 100);
+	ASSERT_LE(QUEUED_PAGES, sys_long(SWAP_COMPRESS "max_inflight_pages"));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 	/* More of them than times that the OOM killer is put off */
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "16"));

@@ -100,6 +100,18 @@ unsigned long meminfo_kib(const char *name)
 	errx(1, "/proc/meminfo: no %s", name);
 }
 
+double idle_seconds(void)
+{
+	unsigned long idle, iowait;
+	char text[256];
+	int err = sys_read("/proc/stat", text, sizeof(text));
+
+	/* What does not fit in the text is of single CPUs. */
+	if (err || sscanf(text, "cpu %*u %*u %*u %lu %lu", &idle, &iowait) != 2)
+		errx(1, "/proc/stat: no times of the CPUs");
+	return (double)(idle + iowait) / sysconf(_SC_CLK_TCK);
+}
+
 unsigned long zoneinfo_sum(const char *name)
 {
 	unsigned long sum = 0;

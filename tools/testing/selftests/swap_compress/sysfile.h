@@ -59,6 +59,9 @@ struct cpu_use {
 /* Adds that of the kernel threads whose name starts with @prefix. */
 void cpu_use_add(struct cpu_use *use, const char *prefix);
 
+/* How long CPUs had nothing to do, summed over all of them. */
+double idle_seconds(void);
+
 unsigned long now_ns(void);
 void sleep_ms(unsigned int ms);
 
