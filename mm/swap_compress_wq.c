@@ -95,11 +95,12 @@
 
 /*
  * What kswapd may be credited without having freed it: so much a worker, to keep
- * it busy while kswapd scans or stores, but no more than this in all. Since
+ * it busy while kswapd scans or stores, and for a folio of 2 MiB to be accepted;
+ * but no more than this in all. Since
  * pgdat_balanced() does not see it, it is also what kswapd may free in excess,
  * hence at most 1/64 of memory. The administrator can go up to 1/16.
  */
-#define SCQ_WORKER_PAGES	256UL
+#define SCQ_WORKER_PAGES	512UL
 #define SCQ_INFLIGHT_PAGES	1024UL
 #define SCQ_INFLIGHT_SHIFT	6
 #define SCQ_INFLIGHT_MAX_SHIFT	4
@@ -253,9 +254,14 @@ bool scq_should_fail(enum scq_fault point)
 
 static void scq_release(struct scq *scq, unsigned long nr_pages)
 {
-	atomic_long_sub(nr_pages, &scq->inflight_pages);
-	if (wq_has_sleeper(&scq->progress))
+	bool last = !atomic_long_sub_return(nr_pages, &scq->inflight_pages);
+
+	if (!wq_has_sleeper(&scq->progress))
+		return;
+	if (last)
 		wake_up_all(&scq->progress);
+	else	/* one task of scq_throttle(), and whoever else waits */
+		wake_up(&scq->progress);
 }
 
 /**
@@ -658,30 +664,50 @@ bool scq_wait(struct scq *scq, unsigned long timeout)
 }
 
 /**
+ * scq_is_behind() - is there a backlog?
+ * @scq: queue
+ *
+ * Context: any.
+ * Return: true if a quarter of what may be in flight is.
+ */
+bool scq_is_behind(struct scq *scq)
+{
+	return atomic_long_read(&scq->inflight_pages) >=
+	       READ_ONCE(scq->max_inflight_pages) / 4;
+}
+
+/**
  * scq_throttle() - let a task wait for workers instead of reclaiming
  * @scq: queue
  * @enough: has been freed what it needs?
  * @need: for @enough
  * @timeout: in jiffies; workers may get no CPU
  *
- * Only where there is a backlog. Elsewhere its help is welcome.
+ * No more tasks wait than there are batches in flight. They are woken one at a
+ * time. Who does not lack memory is not let wait: it wants something else.
  *
  * Context: may sleep. No lock is held that a store needs.
- * Return: true if there is enough.
+ * Return: true if the task waited, and there is enough now.
  */
 bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
 		  const void *need, unsigned long timeout)
 {
-	unsigned long backlog = READ_ONCE(scq->max_inflight_pages) / 2;
+	long nr_batches = atomic_long_read(&scq->inflight_pages) /
+			  READ_ONCE(scq->batch_pages);
+	bool ret = false;
 
-	if (atomic_long_read(&scq->inflight_pages) < backlog)
+	if (enough(need))
 		return false;
 
-	count_vm_event(PGSCAN_DIRECT_THROTTLE);
-	wait_event_timeout(scq->progress,
-			   !atomic_long_read(&scq->inflight_pages) ||
-			   enough(need), timeout);
-	return enough(need);
+	if (atomic_inc_return(&scq->nr_waiting) <= nr_batches) {
+		count_vm_event(PGSCAN_DIRECT_THROTTLE);
+		wait_event_idle_exclusive_timeout(scq->progress,
+						  !atomic_long_read(&scq->inflight_pages) ||
+						  enough(need), timeout);
+		ret = enough(need);
+	}
+	atomic_dec(&scq->nr_waiting);
+	return ret;
 }
 
 /*********************************
@@ -1021,21 +1047,18 @@ bool __swap_compress_wait(const nodemask_t *nodes)
 }
 
 /*
- * Is there more to run than CPUs, none of which idles? If the caller waited, its
- * CPU would go to kswapd, a worker or somebody else. That also limits how many
- * wait: no more than there are others to run instead.
+ * Does none of the caller's CPUs idle, and is there more to run than CPUs? Then
+ * kswapd, a worker or somebody else has a use for the one that the caller is on.
  */
 static bool swap_compress_cpus_busy(void)
 {
 	int cpu;
 
-	if (nr_running() <= num_online_cpus())
-		return false;
-	for_each_online_cpu(cpu) {
+	for_each_cpu_and(cpu, current->cpus_ptr, cpu_online_mask) {
 		if (idle_cpu(cpu))
 			return false;
 	}
-	return true;
+	return nr_running() > num_online_cpus();
 }
 
 /* An allocation of a page, as try_to_free_pages() knows it */
@@ -1068,6 +1091,9 @@ static bool swap_compress_enough(const void *data)
  * @gfp: with __GFP_IO, so that no lock is held that a store needs
  * @nodes: those it may use, NULL: all
  *
+ * Where no CPU idles, who reclaims only shares them with kswapd and the workers, and
+ * all take longer. Elsewhere its help is welcome.
+ *
  * Not for kernel threads, which others may be waiting for, nor for those that come
  * before any worker. Counts the same event as throttle_direct_reclaim().
  *
@@ -1085,7 +1111,7 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 
 	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
 	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
-	    !swap_compress_cpus_busy())
+	    !scq_is_behind(&swap_scq) || !swap_compress_cpus_busy())
 		return false;
 	return scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50);
 }
@@ -1446,7 +1472,7 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 	}
 	if (folio_batch_count(&fbatch))
 		swap_compress_free(&fbatch);
-	if (nr_freed && wq_has_sleeper(&swap_scq.progress))
+	if (nr_freed && atomic_read(&swap_scq.nr_waiting))
 		swap_compress_drain();
 	/* Its reference would keep their next user from owning them. */
 	if (put_back)
@@ -1660,7 +1686,7 @@ static void __init swap_compress_debugfs_init(void)
  */
 static int __init swap_compress_init(void)
 {
-	const unsigned int nr_workers = clamp(num_possible_cpus() - 1, 1U,
+	const unsigned int nr_workers = clamp(num_online_cpus() - 1, 1U,
 					      SCQ_MAX_WORKERS);
 	const unsigned long limit = totalram_pages() >> SCQ_INFLIGHT_MAX_SHIFT;
 	struct workqueue_struct *wq;

@@ -114,6 +114,7 @@ struct scq_stats;
  * @max_inflight_pages: K: bound of @inflight_pages
  * @stopped:	K: reasons not to accept anything; see scq_stop()
  * @inflight_pages: A: pages accepted and not yet finished
+ * @nr_waiting:	A: tasks that scq_throttle() holds, about to be held or let go
  * @plugged:	A: CPUs whose plug may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
@@ -135,6 +136,7 @@ struct scq {
 	unsigned int stopped;
 
 	atomic_long_t inflight_pages;
+	atomic_t nr_waiting;
 	cpumask_var_t plugged;
 
 	struct list_head pool;
@@ -158,6 +160,7 @@ void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);
 void scq_flush(struct scq *scq);
 bool scq_wait(struct scq *scq, unsigned long timeout);
+bool scq_is_behind(struct scq *scq);
 bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
 		  const void *need, unsigned long timeout);
 

@@ -923,21 +923,10 @@ static void open_gate_for_waiter(struct work_struct *work)
 	struct fixture *f = container_of(work, struct fixture, opener);
 	unsigned int i;
 
-	for (i = 0; i < 10000 && !wq_has_sleeper(&f->scq.progress); i++)
+	for (i = 0; i < 10000 && !wq_has_sleeper(&f->scq.progress) &&
+	     !READ_ONCE(be.open); i++)
 		usleep_range(1000, 2000);
 	open_gate();
-}
-
-/* A batch that does not get on, and half of what may be in flight. */
-static void make_backlog(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	make_items(test, 4, 0);
-	scq_set_batch_pages(&f->scq, 4);
-	scq_set_max_inflight_pages(&f->scq, 8);
-	WRITE_ONCE(be.open, false);
-	submit(test, 0, 4);
 }
 
 static bool are_finished(const void *nr)
@@ -945,44 +934,54 @@ static bool are_finished(const void *nr)
 	return nr_finished() >= *(const unsigned int *)nr;
 }
 
-/* Should one of these tests wait where it must not, nothing ends that. */
-static bool throttle(struct fixture *f, unsigned int nr)
+/*
+ * What scq_throttle() says to a task that needs @nr folios to be finished, of a
+ * batch of four that ends only once somebody waits for it.
+ */
+static bool throttle(struct kunit *test, unsigned int nr)
 {
-	return scq_throttle(&f->scq, are_finished, &nr, MAX_SCHEDULE_TIMEOUT);
+	struct fixture *f = test->priv;
+	bool ret;
+
+	make_items(test, 4, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);
+	INIT_WORK(&f->opener, open_gate_for_waiter);
+	schedule_work(&f->opener);
+	ret = scq_throttle(&f->scq, are_finished, &nr, MAX_SCHEDULE_TIMEOUT);
+	open_gate();
+	flush_work(&f->opener);
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
+	return ret;
 }
 
 static void throttle_waits_for_workers(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	make_backlog(test);
-	INIT_WORK(&f->opener, open_gate_for_waiter);
-	schedule_work(&f->opener);
-	KUNIT_EXPECT_TRUE(test, throttle(f, 4));
-	flush_work(&f->opener);
-	expect_all_finished_once(test);
+	KUNIT_EXPECT_TRUE(test, throttle(test, 4));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
 }
 
 static void throttle_ends_with_the_last_batch(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-
-	make_backlog(test);
-	INIT_WORK(&f->opener, open_gate_for_waiter);
-	schedule_work(&f->opener);
-	KUNIT_EXPECT_FALSE(test, throttle(f, 5));
-	flush_work(&f->opener);
-	expect_all_finished_once(test);
+	KUNIT_EXPECT_FALSE(test, throttle(test, 5));
 }
 
-static void throttle_needs_a_backlog(struct kunit *test)
+static void throttle_is_for_who_lacks_memory(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, throttle(test, 0));
+}
+
+static void throttle_holds_one_task_per_batch(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	make_backlog(test);
-	/* Workers could take more than they are given. */
-	scq_set_max_inflight_pages(&f->scq, 10);
-	KUNIT_EXPECT_FALSE(test, throttle(f, 1));
+	atomic_set(&f->scq.nr_waiting, 1);
+	KUNIT_EXPECT_FALSE(test, throttle(test, 4));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->scq.nr_waiting));
 }
 
 static void throttle_does_not_wait_for_ever(struct kunit *test)
@@ -990,10 +989,28 @@ static void throttle_does_not_wait_for_ever(struct kunit *test)
 	struct fixture *f = test->priv;
 	unsigned int one = 1;
 
-	make_backlog(test);
+	make_items(test, 4, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);
 	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
 					      HZ / 50));
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
+}
+
+static void a_quarter_of_the_bound_is_a_backlog(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 4, 0);
+	WRITE_ONCE(be.open, false);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_batch_pages(&f->scq, 4));
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 20));
+	submit(test, 0, 4);
+	KUNIT_EXPECT_FALSE(test, scq_is_behind(&f->scq));
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 16));
+	KUNIT_EXPECT_TRUE(test, scq_is_behind(&f->scq));
 }
 
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
@@ -1178,8 +1195,10 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(wait_without_progress_fails),
 	KUNIT_CASE(throttle_waits_for_workers),
 	KUNIT_CASE(throttle_ends_with_the_last_batch),
-	KUNIT_CASE(throttle_needs_a_backlog),
+	KUNIT_CASE(throttle_is_for_who_lacks_memory),
+	KUNIT_CASE(throttle_holds_one_task_per_batch),
 	KUNIT_CASE(throttle_does_not_wait_for_ever),
+	KUNIT_CASE(a_quarter_of_the_bound_is_a_backlog),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),
 	KUNIT_CASE(workers_do_not_reclaim),
