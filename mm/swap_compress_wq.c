@@ -40,8 +40,8 @@
  * that is the back-pressure. Nobody ever waits for room, and nothing is
  * allocated on the way.
  *
- * Where workers are behind and no CPU idles, tasks that need memory, and would
- * reclaim for themselves, wait for them instead.
+ * Where workers are behind, a task that needs memory and would reclaim for itself
+ * waits for them instead, if others want its CPU.
  */
 
 #define pr_fmt(fmt) "swap_compress: " fmt
@@ -1046,21 +1046,6 @@ bool __swap_compress_wait(const nodemask_t *nodes)
 	       swap_compress_any_node(nodes);
 }
 
-/*
- * Does none of the caller's CPUs idle, and is there more to run than CPUs? Then
- * kswapd, a worker or somebody else has a use for the one that the caller is on.
- */
-static bool swap_compress_cpus_busy(void)
-{
-	int cpu;
-
-	for_each_cpu_and(cpu, current->cpus_ptr, cpu_online_mask) {
-		if (idle_cpu(cpu))
-			return false;
-	}
-	return nr_running() > num_online_cpus();
-}
-
 /* An allocation of a page, as try_to_free_pages() knows it */
 struct swap_compress_need {
 	struct zonelist *zonelist;
@@ -1091,8 +1076,9 @@ static bool swap_compress_enough(const void *data)
  * @gfp: with __GFP_IO, so that no lock is held that a store needs
  * @nodes: those it may use, NULL: all
  *
- * Where no CPU idles, who reclaims only shares them with kswapd and the workers, and
- * all take longer. Elsewhere its help is welcome.
+ * Only where somebody else wants to run on its CPU, be it kswapd, a worker or whom
+ * these keep from another: if it reclaimed, too, all would take longer. Who has a
+ * CPU for himself shall use it.
  *
  * Not for kernel threads, which others may be waiting for, nor for those that come
  * before any worker. Counts the same event as throttle_direct_reclaim().
@@ -1111,7 +1097,7 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 
 	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
 	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
-	    !scq_is_behind(&swap_scq) || !swap_compress_cpus_busy())
+	    single_task_running() || !scq_is_behind(&swap_scq))
 		return false;
 	return scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50);
 }

@@ -583,8 +583,8 @@ static void busy_stop(pid_t group)
 }
 
 /*
- * Who needs more memory than workers can free waits for these, where no CPU is
- * left to do it for himself.
+ * Who needs more memory than workers can free waits for these, where others want
+ * his CPU.
  */
 TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 {
