@@ -683,8 +683,9 @@ bool scq_is_behind(struct scq *scq)
  * @need: for @enough
  * @timeout: in jiffies; workers may get no CPU
  *
- * No more tasks wait than there are batches in flight. They are woken one at a
- * time. Who does not lack memory is not let wait: it wants something else.
+ * No more tasks wait than there are batches' worth of pages in flight. A batch wakes
+ * one of them, and who has enough the next one. Who does not lack memory is not let
+ * wait: it wants something else.
  *
  * Context: may sleep. No lock is held that a store needs.
  * Return: true if the task waited, and there is enough now.
@@ -705,6 +706,8 @@ bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
 						  !atomic_long_read(&scq->inflight_pages) ||
 						  enough(need), timeout);
 		ret = enough(need);
+		if (ret && wq_has_sleeper(&scq->progress))
+			wake_up(&scq->progress);
 	}
 	atomic_dec(&scq->nr_waiting);
 	return ret;
@@ -1076,9 +1079,10 @@ static bool swap_compress_enough(const void *data)
  * @gfp: with __GFP_IO, so that no lock is held that a store needs
  * @nodes: those it may use, NULL: all
  *
- * Only where somebody else wants to run on its CPU, be it kswapd, a worker or whom
- * these keep from another: if it reclaimed, too, all would take longer. Who has a
- * CPU for himself shall use it.
+ * Only where somebody else is runnable on its CPU (or about to sleep, which the
+ * scheduler does not tell), be it kswapd, a worker or whom these keep from another.
+ * Who has a CPU for himself shall use it; and what workers free may be of no use to
+ * who is bound to some nodes.
  *
  * Not for kernel threads, which others may be waiting for, nor for those that come
  * before any worker. Counts the same event as throttle_direct_reclaim().
@@ -1097,7 +1101,8 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 
 	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
 	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
-	    single_task_running() || !scq_is_behind(&swap_scq))
+	    single_task_running() || !scq_is_behind(&swap_scq) ||
+	    !swap_compress_any_node(nodes))
 		return false;
 	return scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50);
 }

@@ -96,6 +96,7 @@ kselftests() {
 
 small() {
 	guest "64 MiB" qemu 2 --mem 64 --append "panic_on_warn=1 sc.job=small"
+	guest "128 MiB, 8 CPUs" qemu 2 --mem 128 --cpus 8 --append "panic_on_warn=1 sc.job=small"
 	guest "one CPU" qemu 2 --mem 128 --cpus 1 --append "panic_on_warn=1 sc.job=small"
 	guest "zram at its limit" qemu 2 --mem 128 --expect 'Write-error on swap-device' \
 		--append "panic_on_warn=1 sc.job=limit"
@@ -113,7 +114,7 @@ run "static checks" "source patch" check
 run "KUnit, UML, 6.18" "source patch build kunit" kunit 6.18 um
 run "KUnit, UML, 6.12" "source patch build kunit" kunit 6.12 um
 run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
-run "guests with 64 MiB, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
+run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
 run "the kernel's own selftests, off and on, $BASE" "source patch build guest" kselftests
 run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
 run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes

@@ -55,6 +55,7 @@ static struct backend {
 	unsigned int largest;		/* pages seen in one run */
 	bool bad_context;
 	bool open;			/* store proceeds */
+	atomic_t passes;		/* runs of store that proceed nevertheless */
 	wait_queue_head_t gate;
 } be;
 
@@ -62,6 +63,8 @@ struct fixture {
 	struct scq scq;
 	struct workqueue_struct *wq;
 	struct work_struct opener;	/* of the gate, once somebody waits */
+	struct work_struct waiter;
+	bool let_go;			/* who waited, before the gate opened */
 };
 
 static void test_store(struct scq_run *run)
@@ -69,7 +72,8 @@ static void test_store(struct scq_run *run)
 	struct folio *folio, *next;
 	unsigned int nr_pages = 0;
 
-	wait_event(be.gate, READ_ONCE(be.open));
+	wait_event(be.gate, READ_ONCE(be.open) ||
+			    atomic_dec_if_positive(&be.passes) >= 0);
 
 	spin_lock(&be.lock);
 	be.nr_runs++;
@@ -965,6 +969,57 @@ static void throttle_waits_for_workers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
 }
 
+static void wait_for_four(struct work_struct *work)
+{
+	struct fixture *f = container_of(work, struct fixture, waiter);
+	unsigned int four = 4;
+
+	scq_throttle(&f->scq, are_finished, &four, MAX_SCHEDULE_TIMEOUT);
+}
+
+static bool becomes(atomic_t *value, int wanted)
+{
+	unsigned int i;
+
+	for (i = 0; i < 10000 && atomic_read(value) != wanted; i++)
+		usleep_range(1000, 2000);
+	return atomic_read(value) == wanted;
+}
+
+static void let_a_batch_pass(struct work_struct *work)
+{
+	struct fixture *f = container_of(work, struct fixture, opener);
+
+	becomes(&f->scq.nr_waiting, 2);
+	usleep_range(1000, 2000);	/* for both to sleep */
+	atomic_set(&be.passes, 1);
+	wake_up_all(&be.gate);
+	f->let_go = becomes(&f->scq.nr_waiting, 0);
+	open_gate();
+}
+
+static void throttle_lets_all_go_that_have_enough(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int four = 4;
+
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 8);
+	INIT_WORK(&f->waiter, wait_for_four);
+	INIT_WORK(&f->opener, let_a_batch_pass);
+	schedule_work(&f->waiter);
+	schedule_work(&f->opener);
+	KUNIT_EXPECT_TRUE(test, scq_throttle(&f->scq, are_finished, &four,
+					     MAX_SCHEDULE_TIMEOUT));
+	flush_work(&f->waiter);
+	flush_work(&f->opener);
+	KUNIT_EXPECT_TRUE(test, f->let_go);
+	scq_flush(&f->scq);
+	expect_all_finished_once(test);
+}
+
 static void throttle_ends_with_the_last_batch(struct kunit *test)
 {
 	KUNIT_EXPECT_FALSE(test, throttle(test, 5));
@@ -1194,6 +1249,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(wait_is_bounded),
 	KUNIT_CASE(wait_without_progress_fails),
 	KUNIT_CASE(throttle_waits_for_workers),
+	KUNIT_CASE(throttle_lets_all_go_that_have_enough),
 	KUNIT_CASE(throttle_ends_with_the_last_batch),
 	KUNIT_CASE(throttle_is_for_who_lacks_memory),
 	KUNIT_CASE(throttle_holds_one_task_per_batch),
