@@ -247,9 +247,8 @@ def conditions(folder, results):
     pages = sum(int(text) for (_, _, name), values in results.values.items() if name == "verify.pages" for text in values)
     yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others}% used by others"
     yield "guest", f"Linux {texts('kernel')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
-    least, most = min(rounds), max(rounds)
-    yield "rounds", (f"{least if least == most else f'{least} to {most}'}, each a fresh boot, interleaved; median (range), ratio to the first "
-                     "column, bold where ministat proves a difference at 95% confidence")
+    yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved; median "
+                     "(range), ratio to the first column, bold where ministat proves a difference at 95% confidence")
     yield "verified", f"{pages * 4096} bytes, every one right"
 
 

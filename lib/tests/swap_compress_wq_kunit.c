@@ -73,7 +73,7 @@ static void test_store(struct scq_run *run)
 	unsigned int nr_pages = 0;
 
 	wait_event(be.gate, READ_ONCE(be.open) ||
-			    atomic_dec_if_positive(&be.passes) >= 0);
+		   atomic_dec_if_positive(&be.passes) >= 0);
 
 	spin_lock(&be.lock);
 	be.nr_runs++;
