@@ -96,9 +96,9 @@
 /*
  * What kswapd may be credited without having freed it: so much a worker, to keep
  * it busy while kswapd scans or stores, and for a folio of 2 MiB to be accepted;
- * but no more than this in all. Since
- * pgdat_balanced() does not see it, it is also what kswapd may free in excess,
- * hence at most 1/64 of memory. The administrator can go up to 1/16.
+ * but no more than this in all. Since pgdat_balanced() does not see it, it is also
+ * what kswapd may free in excess, hence at most 1/64 of memory. The administrator
+ * can go up to 1/16.
  */
 #define SCQ_WORKER_PAGES	512UL
 #define SCQ_INFLIGHT_PAGES	1024UL
@@ -1671,8 +1671,8 @@ static void __init swap_compress_debugfs_init(void)
 /*
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
  * reclaim waits for it: the rescuer alone can finish every batch. A worker for
- * each CPU but the one that kswapd takes, since one more would only share a CPU
- * with it; see "Choosing values". A batch wakes at most one worker, so that light
+ * each CPU but the one that kswapd takes: one more would share a CPU with it, for
+ * twice the context switches; see "Choosing values". A batch wakes at most one worker, so that light
  * pressure runs one.
  */
 static int __init swap_compress_init(void)
