@@ -1672,8 +1672,8 @@ static void __init swap_compress_debugfs_init(void)
  * Unbound, since the point is to run where CPUs idle; WQ_MEM_RECLAIM, since
  * reclaim waits for it: the rescuer alone can finish every batch. A worker for
  * each CPU but the one that kswapd takes: one more would share a CPU with it, for
- * twice the context switches; see "Choosing values". A batch wakes at most one worker, so that light
- * pressure runs one.
+ * twice the context switches; see "Choosing values". A batch wakes at most one
+ * worker, so that light pressure runs one.
  */
 static int __init swap_compress_init(void)
 {
