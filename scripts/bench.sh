@@ -24,20 +24,35 @@ kernels() {
 }
 
 prepare() {
-	local config variant
+	local config variant layout
 	[[ -d $BUNDLE ]] || "$ROOT/scripts/setup.sh" source patch build guest bench
 	while read -r config variant; do
-		if [[ -d $BUNDLE ]]; then
-			image["$config $variant"]=$BUNDLE/bzImage-$config${variant:+-$variant}
-		else
-			image["$config $variant"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant")
-		fi
+		for ((layout = 0; layout < (ROUNDS < LAYOUTS ? ROUNDS : LAYOUTS); layout++)); do
+			if [[ -d $BUNDLE ]]; then
+				image["$config $variant $layout"]=$BUNDLE/$config-$variant-$layout
+			else
+				image["$config $variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant" "$layout")
+			fi
+		done
 	done < <(kernels)
 	if [[ -d $BUNDLE ]]; then
 		initrd=$BUNDLE/initramfs
 		return
 	fi
+	check_places
 	initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
+}
+
+# Ratios between images are only of what differs in the source if all else has the same place, see scripts/kernel.sh.
+# Trampolines of tracepoints come after it: the series adds some, and nobody calls them while nothing is traced.
+check_places() {
+	local map first='' places
+	for map in "${image[@]/%/.map}"; do
+		places=$(sed '/ __static_call_text_start$/,$d' "$map" | grep -i ' [tw] ')
+		: "${first:=$places}"
+		[[ $places == "$first" ]] || die "code that nobody changed is at other places in $map than in other images:
+$(diff <(echo "$first") <(echo "$places") | head -n 4)"
+	done
 }
 
 # What a variant boots, and with which parameters.
@@ -66,7 +81,7 @@ identity() {
 		cat "$BUNDLE/commit"
 	else
 		cat "$ROOT"/mm/* "$ROOT"/include/trace/events/* "$ROOT/bases/$BASE"/*.patch "$ROOT"/bench/*.patch \
-			"$ROOT"/configs/*.config
+			"$ROOT"/configs/*.config "$ROOT/scripts/kernel.sh"
 	fi
 	cat "$initrd"
 	sed -n 's/^model name[^:]*: //p' /proc/cpuinfo
@@ -125,7 +140,7 @@ for guest in "${todo[@]}"; do
 	read -r round name variant cpus parameters <<<"$guest"
 	file=$(result_name "$round" "$name" "$variant")
 	state=ok
-	measure "$file" "${image[$(variant_kernel "$variant")]}" "$initrd" \
+	measure "$file" "${image[$(variant_kernel "$variant") $(((round - 1) % LAYOUTS))]}" "$initrd" \
 		"$(variant_parameters "$variant") $parameters" --cpus "$cpus" </dev/null || {
 		state=BROKEN
 		broken+=("$file.part")

@@ -4,6 +4,7 @@
 # be installed: unpack it, and run scripts/bench.sh there. Needs bash, awk and util-linux on x86_64.
 
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/measure.sh"
 
 [[ $# == 1 ]] || die "usage: bundle.sh OUT"
 out=$(realpath -m "$1")
@@ -42,7 +43,9 @@ top=$TMP/$(basename "$out")
 mkdir -p "$top/bundle"
 for kernel in "qemu pristine" "qemu " "qemu bench" "trace "; do
 	read -r config variant <<<"$kernel"
-	cp "$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant")" "$top/bundle/bzImage-$config${variant:+-$variant}"
+	for ((layout = 0; layout < LAYOUTS; layout++)); do
+		cp "$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant" "$layout")" "$top/bundle/$config-$variant-$layout"
+	done
 done
 cp "$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")" "$top/bundle/initramfs"
 git -C "$ROOT" describe --always --dirty >"$top/bundle/commit"

@@ -162,7 +162,7 @@ if [[ -n $spare ]]; then
 	args+=(-m "slots=1,maxmem=$((mem + spare))M" -object "memory-backend-ram,id=spare,size=${spare}M"
 		-device "pc-dimm,memdev=spare")
 fi
-modules=${kernel%/arch/*}/modules.cpio
+modules=$(dirname "$kernel")/modules.cpio
 if [[ -e $modules ]]; then
 	cat "$initrd" "$modules" >"$TMP/initrd"
 	initrd=$TMP/initrd

@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernel.sh BASE ARCH CONFIG [VARIANT]: builds the patched kernel of a base and prints the path of its image.
-# VARIANT: another tree than the patched one, see tree.sh.
+# kernel.sh BASE ARCH CONFIG [VARIANT [LAYOUT]]: builds the patched kernel of a base and prints the path of its image.
+# VARIANT: another tree than the patched one, see tree.sh. LAYOUT, a number: for images to be compared, see lay_out().
 
 . "$(dirname "$0")/common.sh"
 
-(($# == 3 || $# == 4)) || die "usage: kernel.sh BASE ARCH CONFIG [VARIANT]"
-base=$1 arch=$2 config=$3 variant=${4:-}
+(($# >= 3 && $# <= 5)) || die "usage: kernel.sh BASE ARCH CONFIG [VARIANT [LAYOUT]]"
+base=$1 arch=$2 config=$3 variant=${4:-} layout=${5:-}
 check_base "$base"
 check_one_of ARCH "$arch" x86_64
 check_one_of CONFIG "$config" qemu debug kcsan trace
+[[ -z $layout ]] || check_number LAYOUT "$layout" 0 1000
 check_jobs
 check_llvm
 
@@ -30,10 +31,34 @@ fragments() {
 	return 0
 }
 
+# Under emulation the same loop is up to 1.6 times as fast elsewhere in a page, so that images would differ without a
+# difference in their source. With a layout, what the series and the benchmark change comes last, and all the rest has
+# the same address in every image. The changed objects get 128 KiB each, and in every layout another place in a page.
+lay_out() {
+	local lds=$build/arch/x86/kernel/vmlinux.lds object pad=0 exclude changed=
+	for object in $(changed_objects); do
+		exclude+=" *$object"
+		pad=$(((pad + layout * 37) % 256))
+		changed+=" . = ALIGN(0x20000) + $((pad * 16)); *$object(.text .text.unlikely .text.unlikely.*)"
+	done
+	exclude="EXCLUDE_FILE($exclude)"
+	kernel_make "$tree" "$build" -s arch/x86/kernel/vmlinux.lds >"$build.log" 2>&1 || build_failed "$build.log"
+	sed -E "s#\*\(\.text \.text\.fixup\)#*($exclude .text .text.fixup)#
+		s#\*\(\.text\.unlikely \.text\.unlikely\.\*\)#*($exclude .text.unlikely $exclude .text.unlikely.*)#
+		s#^ \} :text =#  changed_text_start = .;$changed\n&#" "$lds" >"$build/layout.lds"
+	[[ $(grep -o "EXCLUDE_FILE\|changed_text_start" "$build/layout.lds" | wc -l) == 4 ]] ||
+		die "scripts/kernel.sh knows no layout for Linux $(tree_version "$tree"): $lds is not what it expects"
+}
+
+changed_objects() {
+	sed -n 's|^+++ b/\(mm/.*\)\.c$|\1.o|p' "$ROOT/bases/$base"/*.patch "$ROOT"/bench/*.patch | sort -u
+}
+
 # Everything the image depends on. The same stamp means that there is nothing to do.
 stamp() {
 	cat "$tree.stamp" "${fragment_files[@]}" "$ROOT/scripts/kernel.sh" "$ROOT/scripts/common.sh"
-	echo "$arch $config $LLVM"
+	echo "$arch $config $LLVM $layout"
+	[[ -z $layout ]] || changed_objects
 	if [[ -n $LLVM ]]; then "$(clang_name)" --version; else gcc --version; fi
 }
 
@@ -84,30 +109,38 @@ lock_cache
 need source patch build
 tree=$("$ROOT/scripts/tree.sh" "$base" "$variant")
 build=$CACHE/build/$(base_id "$base")${variant:+-$variant}-$arch-$config${LLVM//\//_}
-image=$build/arch/x86/boot/bzImage
+image=$build/bzImage${layout:+-$layout}
 mapfile -t fragment_files < <(fragments)
 want=$(stamp | sha256sum)
-if [[ ! -e $image || $(cat "$build.stamp" 2>/dev/null) != "$want" ]]; then
+if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
 	need_disk "$CACHE/build" 1500 "a kernel build"
-	rm -f "$build.stamp"
+	rm -f "$image.stamp"
 	kernel_config "$tree" "$build" "${fragment_files[@]}"
 	expected=$(cat "$build.objects" 2>/dev/null || first_estimate)
 	fresh=yes
-	[[ -e $build/vmlinux ]] && fresh=
-	note "building Linux $(tree_version "$tree") ($arch, $config${variant:+, $variant}${LLVM:+, LLVM=$LLVM}) with JOBS=$JOBS${fresh:+, about $expected objects}"
+	[[ -e $build/vmlinux.o ]] && fresh=
+	note "building Linux $(tree_version "$tree") ($arch, $config${variant:+, $variant}${LLVM:+, LLVM=$LLVM}${layout:+, layout $layout}) with JOBS=$JOBS${fresh:+, about $expected objects}"
 	if [[ -z $fresh ]]; then
 		note "  only what changed since the last build"
 	fi
 	start=$EPOCHSECONDS
 	targets=(bzImage)
-	! grep -qx CONFIG_MODULES=y "$build/.config" || targets+=(modules)
-	done=$(kernel_make "$tree" "$build" "${targets[@]}" 2>&1 | follow_build "$expected" "$build.log") ||
+	if [[ -n $layout ]]; then
+		lay_out
+		targets+=(KBUILD_LDS=layout.lds)
+	fi
+	modules=
+	! grep -qx CONFIG_MODULES=y "$build/.config" || modules=modules
+	# make does not see that this one is linked by another script than the last one.
+	rm -f "$build/vmlinux" "$build/vmlinux.unstripped"
+	done=$(kernel_make "$tree" "$build" "${targets[@]}" $modules 2>&1 | follow_build "$expected" "$build.log") ||
 		build_failed "$build.log"
-	[[ -e $image ]] || build_failed "$build.log"
+	cp "$build/arch/x86/boot/bzImage" "$image" || build_failed "$build.log"
+	cp "$build/System.map" "$image.map"
 	rm -f "$build/modules.cpio"
-	[[ ${#targets[@]} == 1 ]] || pack_modules >"$build/modules.cpio" || build_failed "$build.log"
+	[[ -z $modules ]] || pack_modules >"$build/modules.cpio" || build_failed "$build.log"
 	note "  built: $done objects in $((EPOCHSECONDS - start)) s"
 	[[ -z $fresh ]] || echo "$done" >"$build.objects"
-	echo "$want" >"$build.stamp"
+	echo "$want" >"$image.stamp"
 fi
 echo "$image"

@@ -5,6 +5,10 @@
 # Seconds; a measurement takes some 10, on a busy machine some times as long.
 GUEST_TIMEOUT=180
 
+# Layouts of the images that the rounds of the benchmark go through, see kernel.sh.
+# shellcheck disable=SC2034
+LAYOUTS=9
+
 # Ticks of this machine's CPUs: all, those they worked, those they worked for the children of this script.
 cpu_ticks() {
 	awk '$1 == "cpu" { worked = $2 + $3 + $4 + $7 + $8; printf "%d %d ", worked + $5 + $6, worked }' /proc/stat
