@@ -46,6 +46,10 @@ TIMES = tuple((f"{key}_{point}_us", f"{title} {point}, us", "{:.0f}")
               for point in ("p50", "p99", "max"))
 IDLE = (("idle_share", "CPUs idle meanwhile", "{:.0%}"),)
 FILLING = SECONDS + IDLE + RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB
+# CONFIG_HZ_250 of configs/qemu.config: how much a tick of the kernel's profiler stands for
+TICK_US = 4000
+PROFILE_ROWS = 24
+IDLE_FUNCTIONS = "default_idle|safe_halt|do_idle|cpuidle"
 # Of each scenario: the phase of swap_load that is measured, and its rows
 SCENARIOS = {
     "drain": ("drain", RECLAIM + CPU + PER_GIB),
@@ -81,9 +85,12 @@ def derive(run, phase):
     """What follows from the figures of a run."""
     if f"{phase}.freed_kswapd" not in run:
         return
-    gib = (int(run[f"{phase}.freed_kswapd"]) + int(run[f"{phase}.freed_direct"])) / 2**18
-    if not gib:
+    pages = int(run[f"{phase}.freed_kswapd"]) + int(run[f"{phase}.freed_direct"])
+    if not pages:
         return
+    for key in [key for key in run if key.startswith("profile.")]:
+        run[f"{phase}.{key}"] = int(run[key]) * TICK_US / pages
+    gib = pages / 2**18
     cpu = float(run[f"{phase}.kswapd_cpu_seconds"]) + float(run[f"{phase}.workers_cpu_seconds"])
     run[f"{phase}.cpu_seconds_per_gib"] = cpu / gib
     run[f"{phase}.runs_per_gib"] = int(run[f"{phase}.workers_runs"]) / gib
@@ -116,6 +123,9 @@ def records(folder):
             if f"{phase}.{key}" not in run:
                 raise Broken(f"{path}: no {phase}.{key}")
             yield cell, variant, number, key, run[f"{phase}.{key}"]
+        for key in run:
+            if key.startswith(f"{phase}.profile."):
+                yield cell, variant, number, key.partition(".")[2], run[key]
 
 
 def write_csv(folder):
@@ -209,6 +219,22 @@ def compared_table(results, cell, variants):
         yield [title] + [cell_text(results, cell, variant, variants[0], key, form) for variant in variants]
 
 
+def profile_table(results, cell, variants):
+    """Mean over the rounds, since a function that no tick met has no figure; what most time went to first.
+
+    A tick that came while interrupts were off counts for who let them on again.
+    """
+    times = {}
+    for (name, variant, metric), values in results.values.items():
+        if name == cell and metric.startswith("profile.") and not re.search(IDLE_FUNCTIONS, metric):
+            rounds = len(results.values[cell, variant, "scenario"])
+            times.setdefault(metric.partition(".")[2], {})[variant] = sum(map(float, values)) / rounds
+    yield ["us in the kernel per page freed"] + [NAMES[variant] for variant in variants]
+    yield ["all"] + [f"{sum(row.get(variant, 0) for row in times.values()):.2f}" for variant in variants]
+    for function, row in sorted(times.items(), key=lambda item: -max(item[1].values()))[:PROFILE_ROWS]:
+        yield [function] + [f"{row.get(variant, 0):.2f}" for variant in variants]
+
+
 def swept_table(results, group, cells):
     """The cells of a group, which differ in a setting, side by side."""
     rows = SCENARIOS[results.scenario(cells[0][0], cells[0][1][0])][1] + (TIMES if cells[0][1] == ["traced"] else ())
@@ -225,6 +251,8 @@ def tables(results):
             continue
         for cell, variants in cells:
             yield cell, list(compared_table(results, cell, variants))
+            if group == "profile":
+                yield f"{cell}: where the time goes", list(profile_table(results, cell, variants))
 
 
 def markdown(lines):
@@ -247,7 +275,8 @@ def conditions(folder, results):
     pages = sum(int(text) for (_, _, name), values in results.values.items() if name == "verify.pages" for text in values)
     yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others}% used by others"
     yield "guest", f"Linux {texts('kernel')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
-    yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved; median "
+    yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved, each with the changed "
+                     "code at one of 9 places (scripts/kernel.sh); median "
                      "(range), ratio to the first column, bold where ministat proves a difference at 95% confidence")
     yield "verified", f"{pages * 4096} bytes, every one right"
 

@@ -17,21 +17,21 @@ cells() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 <= cpus'
 }
 
-# The kernels of the cells: CONFIG VARIANT, see kernel.sh.
+# The kernels of the cells: VARIANT of kernel.sh.
 kernels() {
 	local variant
 	cells | awk '{ print $2 }' | tr , '\n' | while read -r variant; do variant_kernel "$variant"; done | sort -u
 }
 
 prepare() {
-	local config variant layout
+	local variant layout
 	[[ -d $BUNDLE ]] || "$ROOT/scripts/setup.sh" source patch build guest bench
-	while read -r config variant; do
+	while IFS= read -r variant; do
 		for ((layout = 0; layout < (ROUNDS < LAYOUTS ? ROUNDS : LAYOUTS); layout++)); do
 			if [[ -d $BUNDLE ]]; then
-				image["$config $variant $layout"]=$BUNDLE/$config-$variant-$layout
+				image["$variant $layout"]=$BUNDLE/bzImage-$variant-$layout
 			else
-				image["$config $variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant" "$layout")
+				image["$variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant" "$layout")
 			fi
 		done
 	done < <(kernels)
@@ -39,29 +39,16 @@ prepare() {
 		initrd=$BUNDLE/initramfs
 		return
 	fi
-	check_places
+	check_places "${image[@]}"
 	initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
-}
-
-# Ratios between images are only of what differs in the source if all else has the same place, see scripts/kernel.sh.
-# Trampolines of tracepoints come after it: the series adds some, and nobody calls them while nothing is traced.
-check_places() {
-	local map first='' places
-	for map in "${image[@]/%/.map}"; do
-		places=$(sed '/ __static_call_text_start$/,$d' "$map" | grep -i ' [tw] ')
-		: "${first:=$places}"
-		[[ $places == "$first" ]] || die "code that nobody changed is at other places in $map than in other images:
-$(diff <(echo "$first") <(echo "$places") | head -n 4)"
-	done
 }
 
 # What a variant boots, and with which parameters.
 variant_kernel() {
 	case $1 in
-	pristine) echo "qemu pristine" ;;
-	off | on) echo "qemu " ;;
-	traced) echo "trace " ;;
-	*) echo "qemu bench" ;;
+	pristine) echo pristine ;;
+	off | on | traced) echo ;;
+	*) echo bench ;;
 	esac
 }
 
@@ -78,12 +65,16 @@ variant_parameters() {
 # Results of other kernels, guests or machines are none of these. What ONLY leaves out does not matter.
 identity() {
 	if [[ -d $BUNDLE ]]; then
-		cat "$BUNDLE/commit"
+		cat "$BUNDLE"/bzImage-*
 	else
-		cat "$ROOT"/mm/* "$ROOT"/include/trace/events/* "$ROOT/bases/$BASE"/*.patch "$ROOT"/bench/*.patch \
-			"$ROOT"/configs/*.config "$ROOT/scripts/kernel.sh"
+		cat "$("$ROOT/scripts/source.sh" "$BASE").stamp" "$ROOT"/mm/* "$ROOT"/include/trace/events/* \
+			"$ROOT/bases/$BASE"/*.patch "$ROOT/bases/series" "$ROOT"/bench/*.patch "$ROOT"/configs/*.config \
+			"$ROOT"/scripts/{kernel,common,measure,guest}.sh
+		echo "$LLVM"
+		if [[ -n $LLVM ]]; then "$(clang_name)" --version; else gcc --version; fi
 	fi
 	cat "$initrd"
+	qemu-system-x86_64 --version
 	sed -n 's/^model name[^:]*: //p' /proc/cpuinfo
 	echo "$MEM $ACCEL"
 }

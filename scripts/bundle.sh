@@ -41,12 +41,14 @@ mkdir -p "$(dirname "$out")" || die "cannot make the folder of $out"
 make_tmp ""
 top=$TMP/$(basename "$out")
 mkdir -p "$top/bundle"
-for kernel in "qemu pristine" "qemu " "qemu bench" "trace "; do
-	read -r config variant <<<"$kernel"
+images=()
+for variant in pristine "" bench; do
 	for ((layout = 0; layout < LAYOUTS; layout++)); do
-		cp "$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config" "$variant" "$layout")" "$top/bundle/$config-$variant-$layout"
+		images+=("$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant" "$layout")")
+		cp "${images[-1]}" "$top/bundle/bzImage-$variant-$layout"
 	done
 done
+check_places "${images[@]}"
 cp "$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")" "$top/bundle/initramfs"
 git -C "$ROOT" describe --always --dirty >"$top/bundle/commit"
 copy_qemu "$top/bundle"

@@ -39,9 +39,9 @@ kernel_selftests() {	# FOLDER
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
 	local test
-	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,apps,mix,sysfile}.c
+	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,apps,busy,mix,sysfile}.c
 	for test in swap_{compress,change,zswap,large,memcg,node,fault,pm}_test; do
-		compile "$BUILD/$test" "$SELFTESTS"/{"$test",pressure,mix,sysfile}.c
+		compile "$BUILD/$test" "$SELFTESTS"/{"$test",busy,pressure,mix,sysfile}.c
 	done
 	kernel_selftests "$tree/tools/testing/selftests"
 	"$CC" -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"

@@ -9,7 +9,7 @@
 base=$1 arch=$2 config=$3 variant=${4:-} layout=${5:-}
 check_base "$base"
 check_one_of ARCH "$arch" x86_64
-check_one_of CONFIG "$config" qemu debug kcsan trace
+check_one_of CONFIG "$config" qemu debug kcsan
 [[ -z $layout ]] || check_number LAYOUT "$layout" 0 1000
 check_jobs
 check_llvm
@@ -20,7 +20,6 @@ first_estimate() {
 	qemu) echo 1100 ;;
 	debug) echo 1120 ;;
 	kcsan) echo 1120 ;;
-	trace) echo 1150 ;;
 	esac
 }
 
@@ -32,13 +31,14 @@ fragments() {
 }
 
 # Under emulation the same loop is up to 1.6 times as fast elsewhere in a page, so that images would differ without a
-# difference in their source. With a layout, what the series and the benchmark change comes last, and all the rest has
-# the same address in every image. The changed objects get 128 KiB each, and in every layout another place in a page.
+# difference in their source. With a layout, code that the series or the benchmark changes comes last, and all other code
+# has the same address in every image. The changed objects get 128 KiB each, and in every layout another place in a page:
+# with 29, up to eight objects and nine layouts are spread over all of it.
 lay_out() {
 	local lds=$build/arch/x86/kernel/vmlinux.lds object pad=0 exclude changed=
 	for object in $(changed_objects); do
 		exclude+=" *$object"
-		pad=$(((pad + layout * 37) % 256))
+		pad=$(((pad + layout * 29) % 256))
 		changed+=" . = ALIGN(0x20000) + $((pad * 16)); *$object(.text .text.unlikely .text.unlikely.*)"
 	done
 	exclude="EXCLUDE_FILE($exclude)"
@@ -51,7 +51,10 @@ lay_out() {
 }
 
 changed_objects() {
-	sed -n 's|^+++ b/\(mm/.*\)\.c$|\1.o|p' "$ROOT/bases/$base"/*.patch "$ROOT"/bench/*.patch | sort -u
+	{
+		sed -n 's|^+++ b/||p' "$ROOT/bases/$base"/*.patch "$ROOT"/bench/*.patch
+		tr ' ' '\n' <"$ROOT/bases/series"
+	} | sed -n 's|^\(mm/.*\)\.c$|\1.o|p' | sort -u
 }
 
 # Everything the image depends on. The same stamp means that there is nothing to do.

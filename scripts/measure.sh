@@ -9,6 +9,18 @@ GUEST_TIMEOUT=180
 # shellcheck disable=SC2034
 LAYOUTS=9
 
+# Ratios between images are only of what differs in the source if all other code has the same place, see kernel.sh.
+# Trampolines of tracepoints come after it: the series adds some, and nobody calls them while nothing is traced.
+check_places() {	# IMAGE...
+	local image first='' places
+	for image; do
+		places=$(sed '/ __static_call_text_start$/,$d' "$image.map" | grep -i ' [tw] ')
+		: "${first:=$places}"
+		[[ $places == "$first" ]] || die "code that nobody changed is at other places in $image than in other images:
+$(diff <(echo "$first") <(echo "$places") | head -n 4)"
+	done
+}
+
 # Ticks of this machine's CPUs: all, those they worked, those they worked for the children of this script.
 cpu_ticks() {
 	awk '$1 == "cpu" { worked = $2 + $3 + $4 + $7 + $8; printf "%d %d ", worked + $5 + $6, worked }' /proc/stat

@@ -11,15 +11,14 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "busy.h"
 #include "kselftest_harness.h"
 #include "pressure.h"
 
@@ -553,33 +552,14 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	EXPECT_LE(swap_free, meminfo_kib("SwapFree") + 2048);
 }
 
-/* Processes that leave no CPU idle; their group, for kill(). */
-static pid_t busy_start(void)
+/* Fills more than there is, and no more than fits when it is compressed. */
+static void overfill(struct area *area, struct vmstat *before,
+		     struct vmstat *after)
 {
-	int nr = sysconf(_SC_NPROCESSORS_ONLN);
-	pid_t group = 0;
-
-	while (nr--) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			break;
-		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			for (;;)
-				__asm__ volatile("");
-		}
-		group = group ?: pid;
-		setpgid(pid, group);
-	}
-	return group;
-}
-
-static void busy_stop(pid_t group)
-{
-	kill(-group, SIGKILL);
-	while (waitpid(-group, NULL, 0) > 0)
-		;
+	vmstat_read(before);
+	area_map(area, AREA_PAGES + AREA_PAGES / 2);
+	area_fill(area);
+	vmstat_read(after);
 }
 
 /*
@@ -589,22 +569,47 @@ static void busy_stop(pid_t group)
 TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 {
 	struct vmstat before, after;
+	struct busy busy;
 	struct area area;
-	pid_t busy;
 
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
-	busy = busy_start();
-	ASSERT_LT(0, busy);
-	vmstat_read(&before);
-	/* More than there is, and no more than fits when it is compressed */
-	area_map(&area, AREA_PAGES + AREA_PAGES / 2);
-	area_fill(&area);
-	vmstat_read(&after);
-	busy_stop(busy);
+	busy_start(&busy);
+	overfill(&area, &before, &after);
+	busy_stop(&busy);
 	EXPECT_LT(before.pgscan_direct_throttle, after.pgscan_direct_throttle);
 	EXPECT_EQ(before.oom_kill, after.oom_kill);
+	EXPECT_QUEUED(&self->stats, 500);
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/*
+ * Who has a CPU for himself uses it to reclaim, however far workers are behind.
+ * Now and then some thread of the kernel has something to do there.
+ */
+TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
+{
+	struct vmstat before, after;
+	unsigned long stalls, waits;
+	struct area area;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "needs two CPUs");
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	fault(FAULT_OWN, 100);
+	run_on(0);
+	/* The others, where kswapd also finds it quieter */
+	ASSERT_EQ(0, sys_write(WORKQUEUE "cpumask", "2"));
+	overfill(&area, &before, &after);
+	stalls = after.allocstall - before.allocstall;
+	waits = after.pgscan_direct_throttle - before.pgscan_direct_throttle;
+	EXPECT_LT(20, stalls + waits);
+	if (stalls + waits > 20)
+		EXPECT_GT(stalls, 8 * waits);
 	EXPECT_QUEUED(&self->stats, 500);
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));

@@ -71,6 +71,35 @@ TEST_F_TIMEOUT(large, reclaimed_memory_comes_back, TIMEOUT)
 	area_unmap(&area);
 }
 
+/* With batches of one page, only a large folio makes a batch of more. */
+TEST_F_TIMEOUT(large, is_handed_over_whole, TIMEOUT)
+{
+	const unsigned long large = variant->kib / 4;
+	unsigned long written = sys_long(self->swpout);
+	unsigned long kept = stat_get("inline_inflight");
+	unsigned long batches = stat_get("batches");
+	unsigned long queued;
+	struct area area;
+
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "1"));
+	/* Refused where it is too much for the memory */
+	sys_write(SWAP_COMPRESS "max_inflight_pages", "1024");
+	large_map(&area);
+	area_fill(&area);
+	EXPECT_LT(1000, reclaim());
+	EXPECT_TRUE(idle_sums_are_right());
+	written = sys_long(self->swpout) - written;
+	batches = stat_get("batches") - batches;
+	queued = stat_get("queued") - self->stats.queued;
+	/* By kswapd, for lack of room; more was written whole if workers did. */
+	kept = stat_get("inline_inflight") - kept;
+	EXPECT_LT(kept, written * large);
+	if (kept < written * large)
+		EXPECT_LE(batches + large - 1, queued);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
 /* A part of one is enough to have it back, and the rest must be right too. */
 TEST_F_TIMEOUT(large, used_in_parts_while_reclaimed, TIMEOUT)
 {

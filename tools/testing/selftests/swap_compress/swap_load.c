@@ -20,6 +20,10 @@
  *   busy         starts a process on each CPU that computes until the end
  *   apps         switches between processes whose memory does not fit together,
  *                see apps.c; includes its own verify
+ *   profile      forgets what the kernel's profiler counted (profile= on its
+ *                command line)
+ *   profiled     writes what it counted since to PROFILE: offset in the kernel's
+ *                text, in hexadecimal, and ticks
  *   corrupt      damages one byte: a following verify must report it
  *   verify       compares every byte of fill and burst, gives the memory back
  *
@@ -27,20 +31,20 @@
  * something could not be done and 2 when verify found a wrong byte.
  */
 #include <err.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "apps.h"
+#include "busy.h"
 #include "mix.h"
 #include "sysfile.h"
 
+#define PROFILE		"/tmp/profile"
 #define STEP_PAGES	16UL		/* 64 KiB */
 #define STEPS_PER_MIB	(PAGES_PER_MIB / STEP_PAGES)
 #define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
@@ -69,9 +73,7 @@ static unsigned long wrong_pages;
 static bool shared;			/* areas to come are shmem */
 static unsigned long mib;		/* of this phase; 0: none was given */
 
-/* What the processes of do_busy() have done, shared with them; NULL: none. */
-static unsigned long *busy_rounds;
-static unsigned int nr_busy;
+static struct busy busy;
 
 /* Everything a phase is measured by, at one point in time. */
 struct reading {
@@ -83,8 +85,6 @@ struct reading {
 
 static void reading_take(struct reading *reading)
 {
-	unsigned int i;
-
 	memset(reading, 0, sizeof(*reading));
 	vmstat_read(&reading->vm);
 	cpu_use_add(&reading->kswapd, "kswapd");
@@ -93,9 +93,7 @@ static void reading_take(struct reading *reading)
 	cpu_use_add(&reading->workers, "kworker/R-swap");
 	/* Threads of the benchmark's other designs. */
 	cpu_use_add(&reading->workers, "swap_compress");
-	for (i = 0; i < nr_busy; i++)
-		reading->busy_rounds += __atomic_load_n(&busy_rounds[i],
-							__ATOMIC_RELAXED);
+	reading->busy_rounds = busy_rounds(&busy);
 }
 
 /* Pages whose content was stored, wherever; what moves on later counts once. */
@@ -137,7 +135,7 @@ static void print_reclaim(const char *phase, const struct reading *from,
 	       (to->workers.ns - from->workers.ns) / 1e9);
 	printf("%s.workers_runs %lu\n", phase,
 	       to->workers.runs - from->workers.runs);
-	if (nr_busy)
+	if (busy.nr)
 		printf("%s.busy_rounds_per_second %.1f\n", phase,
 		       ns ? (to->busy_rounds - from->busy_rounds) * 1e9 / ns :
 		       0.0);
@@ -372,32 +370,9 @@ static void do_light(void)
 
 static void do_busy(void)
 {
-	unsigned int i;
-
-	if (nr_busy)
+	if (busy.nr)
 		errx(1, "busy: more than once");
-	nr_busy = sysconf(_SC_NPROCESSORS_ONLN);
-	busy_rounds = mmap(NULL, nr_busy * sizeof(*busy_rounds),
-			   PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
-	if (busy_rounds == MAP_FAILED)
-		err(1, "busy: mmap");
-	for (i = 0; i < nr_busy; i++) {
-		unsigned int work;
-
-		switch (fork()) {
-		case -1:
-			err(1, "busy: fork");
-		case 0:
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			for (;;) {
-				for (work = 0; work < 10000; work++)
-					__asm__ volatile("");
-				__atomic_fetch_add(&busy_rounds[i], 1,
-						   __ATOMIC_RELAXED);
-			}
-		}
-	}
+	busy_start(&busy);
 }
 
 static void do_apps(void)
@@ -524,6 +499,32 @@ static void do_verify(void)
 	print_verified(pages, wrong, &from);
 }
 
+static void do_profile(void)
+{
+	/* A text of the size of an int would set the profiler's rate. */
+	if (sys_write("/proc/profile", "forget"))
+		errx(1, "profile: needs CONFIG_PROFILING, and profile=4 on the command line");
+}
+
+static void do_profiled(void)
+{
+	FILE *from = fopen("/proc/profile", "re");
+	FILE *to = fopen(PROFILE, "we");
+	unsigned int step, ticks;
+	unsigned long offset;
+
+	if (!from || !to || fread(&step, sizeof(step), 1, from) != 1)
+		err(1, "profiled: from /proc/profile to " PROFILE);
+	for (offset = 0; fread(&ticks, sizeof(ticks), 1, from) == 1;
+	     offset += step) {
+		if (ticks)
+			fprintf(to, "%06lx %u\n", offset, ticks);
+	}
+	fclose(from);
+	if (fclose(to))
+		err(1, "profiled: " PROFILE);
+}
+
 /* Ends with a clear message now rather than with the OOM killer later. */
 static void check_machine(void)
 {
@@ -556,6 +557,8 @@ static const struct {
 	{ "shmem", do_shmem },
 	{ "busy", do_busy },
 	{ "apps", do_apps },
+	{ "profile", do_profile },
+	{ "profiled", do_profiled },
 	{ "corrupt", do_corrupt },
 	{ "verify", do_verify },
 };

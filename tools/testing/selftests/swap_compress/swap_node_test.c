@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "busy.h"
 #include "kselftest_harness.h"
 #include "pressure.h"
 
@@ -223,6 +224,47 @@ TEST_F_TIMEOUT(node, bound_by_cpuset_waits_for_what_is_queued, TIMEOUT)
 		SKIP(return, "needs cgroup v2 at " CGROUPS " with the cpuset controller");
 	expect_it_waits(_metadata, bound_by_cpuset);
 	rmdir(GROUP);
+}
+
+/* What workers free may be on the other node. */
+TEST_F_TIMEOUT(node, who_is_bound_does_not_wait, TIMEOUT)
+{
+	const unsigned int last = NODES - 1;
+	struct vmstat free, bound, end;
+	struct area areas[2];
+	struct busy busy;
+	unsigned int node;
+
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	for (node = 0; node < NODES; node++) {
+		ASSERT_EQ(0, use_nodes(MPOL_BIND, 1UL << node));
+		ASSERT_TRUE(node_take(node, AREA_PAGES / NODES));
+	}
+	fault(FAULT_OWN, 100);
+	busy_start(&busy);
+	/* Who is not does, or there is nothing to be seen here. */
+	ASSERT_EQ(0, use_nodes(MPOL_DEFAULT, 0));
+	vmstat_read(&free);
+	area_map(&areas[0], AREA_PAGES + AREA_PAGES / 4);
+	area_fill(&areas[0]);
+
+	ASSERT_EQ(0, use_nodes(MPOL_BIND, 1UL << last));
+	vmstat_read(&bound);
+	area_map(&areas[1], AREA_PAGES / 4);
+	area_fill(&areas[1]);
+	vmstat_read(&end);
+	busy_stop(&busy);
+	fault(FAULT_OWN, 0);
+	EXPECT_LT(free.pgscan_direct_throttle, bound.pgscan_direct_throttle);
+	EXPECT_LT(bound.allocstall, end.allocstall);
+	EXPECT_EQ(bound.pgscan_direct_throttle, end.pgscan_direct_throttle);
+
+	ASSERT_EQ(0, use_nodes(MPOL_DEFAULT, 0));
+	for (node = 0; node < 2; node++) {
+		EXPECT_EQ(0, area_verify(&areas[node]));
+		area_unmap(&areas[node]);
+	}
 }
 
 int main(int argc, char **argv)
