@@ -109,7 +109,7 @@
 #define SCQ_POOL_BATCHES	(2 * SCQ_INFLIGHT_PAGES / SCQ_BATCH_PAGES)
 
 /*
- * About five workers keep up with one kswapd with lz4, fifteen with zstd; see
+ * About five workers keep up with one kswapd with lz4, a dozen with zstd; see
  * "Choosing values" in Documentation/admin-guide/mm/swap_compress.rst.
  */
 #define SCQ_MAX_WORKERS		8U
