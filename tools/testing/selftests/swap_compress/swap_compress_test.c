@@ -602,7 +602,7 @@ TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
 	run_on(0);
-	/* The others, where kswapd also finds it quieter */
+	/* Another one, where kswapd also finds it quieter */
 	ASSERT_EQ(0, sys_write(WORKQUEUE "cpumask", "2"));
 	overfill(&area, &before, &after);
 	stalls = after.allocstall - before.allocstall;
