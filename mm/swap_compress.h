@@ -14,6 +14,7 @@
 struct bio;
 struct bio_vec;
 struct folio;
+struct mem_cgroup;
 struct swap_iocb;
 struct zonelist;
 
@@ -31,9 +32,10 @@ bool swap_folio_synchronous(struct folio *folio);
 bool swap_bio_add_write(struct bio *bio, struct folio *folio);
 void swap_bio_init_write(struct bio *bio, struct bio_vec *bvecs,
 			 unsigned short nr_bvecs, struct folio *folio);
+void swap_submit_write(struct folio *folio);
 
 /* linux/mm/zswap.c */
-bool zswap_check_limits(void);
+bool zswap_is_full(void);
 
 /* swap_writeout() of an accepted folio returns it, see positive_aop_returns. */
 #define SWAP_WRITEOUT_QUEUED	0x80002
@@ -43,9 +45,12 @@ DECLARE_STATIC_KEY_FALSE(swap_compress_enabled);
 
 bool __swap_compress_queue(struct folio *folio);
 void __swap_compress_plug(struct list_head *folios);
-unsigned long __swap_compress_credit(int nid, unsigned long nr_pages);
+unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed);
 void __swap_compress_push(void);
-bool __swap_compress_wait(const nodemask_t *nodes);
+void __swap_compress_flush(void);
+unsigned long __swap_compress_inflight(int nid);
+bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
+			  nodemask_t *nodes);
 bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 			      nodemask_t *nodes);
 
@@ -57,14 +62,17 @@ static inline bool swap_compress_on(void)
 static inline bool __swap_compress_queue(struct folio *folio) { return false; }
 static inline void __swap_compress_plug(struct list_head *folios) {}
 
-static inline unsigned long __swap_compress_credit(int nid, unsigned long nr)
+static inline unsigned long __swap_compress_settle(int nid, unsigned long nr)
 {
-	return 0;
+	return nr;
 }
 
 static inline void __swap_compress_push(void) {}
+static inline void __swap_compress_flush(void) {}
+static inline unsigned long __swap_compress_inflight(int nid) { return 0; }
 
-static inline bool __swap_compress_wait(const nodemask_t *nodes)
+static inline bool __swap_compress_wait(struct zonelist *zonelist, int order,
+					gfp_t gfp, nodemask_t *nodes)
 {
 	return false;
 }
@@ -76,6 +84,15 @@ static inline bool __swap_compress_throttle(struct zonelist *zonelist, int order
 }
 
 static inline bool swap_compress_on(void) { return false; }
+#endif
+
+#if defined(CONFIG_SWAP_COMPRESS_WQ) && defined(CONFIG_MEMCG)
+bool __swap_compress_wait_memcg(struct mem_cgroup *memcg);
+#else
+static inline bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
+{
+	return false;
+}
 #endif
 
 /*
@@ -97,16 +114,23 @@ static inline void swap_compress_plug(struct list_head *folios)
 }
 
 /*
- * Pages handed over are progress, or kswapd would raise its priority and give
- * up; but they count as stolen only when a worker has freed them.
+ * Pages handed over count as reclaimed at once, or kswapd would raise its priority
+ * and give up. They count as stolen only when a worker has freed them.
  */
-static inline unsigned long swap_compress_credit(int nid,
-						 unsigned long *nr_queued)
+static inline unsigned long swap_compress_credit(unsigned long *nr_queued)
 {
 	unsigned long nr_pages = *nr_queued;
 
 	*nr_queued = 0;
-	return nr_pages ? __swap_compress_credit(nid, nr_pages) : 0;
+	return nr_pages;
+}
+
+/* What is left of @nr_reclaimed without pages that could not be freed after all */
+static inline unsigned long swap_compress_settle(int nid,
+						 unsigned long nr_reclaimed)
+{
+	return swap_compress_on() ? __swap_compress_settle(nid, nr_reclaimed) :
+				    nr_reclaimed;
 }
 
 /* Put what is plugged on its way. */
@@ -116,13 +140,33 @@ static inline void swap_compress_push(void)
 		__swap_compress_push();
 }
 
-/* Was something freed while we waited for it? */
-static inline bool swap_compress_wait(const nodemask_t *nodes)
+/* Wait until nothing is in flight, for a tenth of a second at most. */
+static inline void swap_compress_flush(void)
 {
-	return swap_compress_on() && __swap_compress_wait(nodes);
+	if (swap_compress_on())
+		__swap_compress_flush();
 }
 
-/* Have workers freed enough while we waited, instead of reclaiming? */
+/* Pages of a node that are on no LRU and will soon be free */
+static inline unsigned long swap_compress_inflight(int nid)
+{
+	return swap_compress_on() ? __swap_compress_inflight(nid) : 0;
+}
+
+/* Can the allocation succeed, now that we waited for what was on its way? */
+static inline bool swap_compress_wait(struct zonelist *zonelist, int order,
+				      gfp_t gfp, nodemask_t *nodes)
+{
+	return swap_compress_on() &&
+	       __swap_compress_wait(zonelist, order, gfp, nodes);
+}
+
+static inline bool swap_compress_wait_memcg(struct mem_cgroup *memcg)
+{
+	return swap_compress_on() && __swap_compress_wait_memcg(memcg);
+}
+
+/* Can it, now that we waited instead of reclaiming? */
 static inline bool swap_compress_throttle(struct zonelist *zonelist, int order,
 					  gfp_t gfp, nodemask_t *nodes)
 {
@@ -140,5 +184,25 @@ static inline bool swap_compress_queued(struct folio *folio)
 	return swap_compress_on() && folio_test_writeback(folio) &&
 	       !folio_test_lru(folio);
 }
+
+#ifdef CONFIG_ARM64_MTE
+#include <asm/mte.h>
+
+/* Are memory tags part of the folio's content? */
+static inline bool swap_compress_has_tags(struct folio *folio)
+{
+	long i;
+
+	if (!system_supports_mte())
+		return false;
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		if (page_mte_tagged(folio_page(folio, i)))
+			return true;
+	}
+	return false;
+}
+#else
+static inline bool swap_compress_has_tags(struct folio *folio) { return false; }
+#endif
 
 #endif /* _MM_SWAP_COMPRESS_H */

@@ -32,16 +32,19 @@
  *    *finishes* reclaim: what nobody took back is removed from the swap cache,
  *    uncharged and freed; the rest goes back to the LRU.
  *
- * Room is a hard bound on the pages accepted and not yet finished. kswapd is
- * credited for them as if they were free, so the bound is also how far it can
- * be sent over its target; what could not be freed is taken off its next
- * credit, so that a node where nothing can be reclaimed is found to be one.
- * Without room kswapd writes the folio itself, as it does without this feature:
- * that is the back-pressure. Nobody ever waits for room, and nothing is
- * allocated on the way.
+ * Room is a hard bound on the pages of a node that were accepted and are not
+ * finished yet. kswapd counts accepted pages as reclaimed, so the bound also
+ * limits its overshoot. Pages that turn out not to be freeable are taken off
+ * once per round of kswapd, so that it notices a node where nothing can be
+ * reclaimed. Without room kswapd writes the folio itself, as it does without
+ * this feature: that is the back-pressure. Nobody ever waits for room, and
+ * nothing is allocated on the way.
  *
- * Where workers are behind, a task that needs memory and would reclaim for itself
- * waits for them instead, if others want its CPU.
+ * If workers fall behind, a task about to reclaim directly waits for them,
+ * provided another task wants its CPU. A direct reclaim that freed nothing waits
+ * before it reports failure. Both wait only for pages of nodes (or of the cgroup)
+ * that they can use, for a bounded time, and call it progress only if their own
+ * allocation can succeed now.
  */
 
 #define pr_fmt(fmt) "swap_compress: " fmt
@@ -54,6 +57,7 @@
 #include <linux/delay.h>
 #include <linux/fault-inject.h>
 #include <linux/gfp.h>
+#include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/kobject.h>
@@ -63,7 +67,8 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/notifier.h>
-#include <linux/oom.h>
+#include <linux/page-isolation.h>
+#include <linux/page_counter.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/percpu.h>
@@ -94,16 +99,14 @@
 #define SCQ_BATCH_PAGES		SWAP_CLUSTER_MAX
 
 /*
- * What kswapd may be credited without having freed it: so much a worker, to keep
- * it busy while kswapd scans or stores, and for a folio of 2 MiB to be accepted;
- * but no more than this in all. Since pgdat_balanced() does not see it, it is also
- * what kswapd may free in excess, hence at most 1/64 of memory. The administrator
- * can go up to 1/16.
+ * How many pages of a node may be in flight: so many for each worker, to keep it
+ * busy while kswapd scans or stores, and for a folio of 2 MiB to be accepted, but
+ * no more than this in all. pgdat_balanced() does not see pages in flight, so
+ * kswapd may free as many in excess: hence never more than 1/64 of a node.
  */
 #define SCQ_WORKER_PAGES	512UL
 #define SCQ_INFLIGHT_PAGES	1024UL
 #define SCQ_INFLIGHT_SHIFT	6
-#define SCQ_INFLIGHT_MAX_SHIFT	4
 
 /* Twice what the defaults need: room for smaller batches or a larger bound */
 #define SCQ_POOL_BATCHES	(2 * SCQ_INFLIGHT_PAGES / SCQ_BATCH_PAGES)
@@ -121,6 +124,14 @@
 struct scq_stats {
 	unsigned long nr[NR_SCQ_STATS];
 };
+
+/**
+ * struct scq_node - a memory node's share of a queue
+ * @inflight_pages: pages of the node that were accepted and are not finished
+ */
+struct scq_node {
+	atomic_long_t inflight_pages;
+} ____cacheline_aligned_in_smp;
 
 /**
  * struct scq_plug - folios of one CPU that do not make a batch yet
@@ -175,13 +186,16 @@ static const char * const scq_stat_names[] = {
 	[SCQ_STORED]		= "stored",
 	[SCQ_STORED_ZSWAP]	= "stored_zswap",
 	[SCQ_STORED_ZERO]	= "stored_zero",
+	[SCQ_SUBMITTED]		= "submitted",
 	[SCQ_FAILED]		= "failed",
 	[SCQ_CANCELLED_REFAULT] = "cancelled_refault",
 	[SCQ_CANCELLED_FREED]	= "cancelled_freed",
 	[SCQ_FREED]		= "freed",
 	[SCQ_PUT_BACK]		= "put_back",
+	[SCQ_WAITS]		= "waits",
 	[SCQ_INLINE_NOT_KSWAPD] = "inline_not_kswapd",
 	[SCQ_INLINE_UNSUITED]	= "inline_unsuited",
+	[SCQ_INLINE_ISOLATED]	= "inline_isolated",
 	[SCQ_INLINE_DEVICE]	= "inline_device",
 	[SCQ_INLINE_ZSWAP]	= "inline_zswap",
 	[SCQ_INLINE_UNIPROCESSOR] = "inline_uniprocessor",
@@ -230,6 +244,7 @@ unsigned long scq_read_stat(struct scq *scq, enum scq_stat item)
 #ifdef CONFIG_FAULT_INJECTION
 DECLARE_FAULT_ATTR(scq_fault_attr);
 u32 scq_fault_points = U32_MAX;
+u32 scq_fault_delay_ms = 20;
 
 /**
  * scq_should_fail() - is it time for a fault?
@@ -252,9 +267,21 @@ bool scq_should_fail(enum scq_fault point)
  * engine: room
  **********************************/
 
-static void scq_release(struct scq *scq, unsigned long nr_pages)
+/**
+ * scq_release() - give back the room of pages that are finished
+ * @scq: queue
+ * @nid: their node
+ * @nr_pages: as many were accepted by scq_queue()
+ *
+ * Context: any.
+ */
+void scq_release(struct scq *scq, int nid, unsigned long nr_pages)
 {
-	bool last = !atomic_long_sub_return(nr_pages, &scq->inflight_pages);
+	bool last;
+
+	atomic_long_add(nr_pages, &scq->finished_pages);
+	last = !atomic_long_sub_return(nr_pages,
+				       &scq->nodes[nid].inflight_pages);
 
 	if (!wq_has_sleeper(&scq->progress))
 		return;
@@ -265,21 +292,54 @@ static void scq_release(struct scq *scq, unsigned long nr_pages)
 }
 
 /**
+ * scq_node_inflight() - pages of a node that are accepted and not finished
+ * @scq: queue
+ * @nid: node
+ *
+ * Context: any.
+ */
+long scq_node_inflight(struct scq *scq, int nid)
+{
+	return atomic_long_read(&scq->nodes[nid].inflight_pages);
+}
+
+/**
+ * scq_inflight() - pages of all nodes that are accepted and not finished
+ * @scq: queue
+ *
+ * Context: any. A sum of counters that move meanwhile; once scq_stop() has begun,
+ * zero means that nothing is left.
+ */
+long scq_inflight(struct scq *scq)
+{
+	long sum = 0;
+	int nid;
+
+	for (nid = 0; nid < nr_node_ids; nid++)
+		sum += scq_node_inflight(scq, nid);
+	return sum;
+}
+
+/**
  * scq_queue() - ask for room for a folio
  * @scq: queue
+ * @nid: node of the folio
  * @nr_pages: size of the folio
+ * @limit: bound of that node, beside max_inflight_pages
  *
- * Never waits and never lets the sum of what was accepted exceed the bound. The
+ * Never waits and never lets the pages accepted for a node exceed its bound. The
  * pool is only looked at: should its last batch go before the folio reaches a
  * plug, the folio stays in the plug and the plug's own work takes it.
  *
  * Context: any. After SCQ_QUEUED the caller must pass the folio to scq_plug().
  * Return: SCQ_QUEUED, or the reason why not. The caller counts it.
  */
-enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages)
+enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
+			unsigned long limit)
 {
-	long max = READ_ONCE(scq->max_inflight_pages);
-	long old = atomic_long_read(&scq->inflight_pages);
+	atomic_long_t *inflight = &scq->nodes[nid].inflight_pages;
+	long max = min(READ_ONCE(scq->max_inflight_pages), limit);
+	long old = atomic_long_read(inflight);
 
 	if (!READ_ONCE(scq->nr_pool) || scq_should_fail(SCQ_FAULT_POOL))
 		return SCQ_INLINE_POOL;
@@ -287,15 +347,14 @@ enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages)
 	do {
 		if (old + nr_pages > max)
 			return SCQ_INLINE_INFLIGHT;
-	} while (!atomic_long_try_cmpxchg(&scq->inflight_pages, &old,
-					  old + nr_pages));
+	} while (!atomic_long_try_cmpxchg(inflight, &old, old + nr_pages));
 
 	/*
-	 * Pairs with smp_mb() in scq_stop(): either it sees our pages, or we
+	 * Pairs with the barrier in scq_stop(): either it sees our pages, or we
 	 * see that it stopped.
 	 */
-	if (unlikely(READ_ONCE(scq->stopped))) {
-		scq_release(scq, nr_pages);
+	if (unlikely(atomic_read(&scq->stopped))) {
+		scq_release(scq, nid, nr_pages);
 		return SCQ_INLINE_STOPPED;
 	}
 	return SCQ_QUEUED;
@@ -421,18 +480,24 @@ bool scq_store_large(struct scq *scq, unsigned int nr_pages, void *private)
  * scq_settle() - say what became of a folio of a run, and count it
  * @run: passed to the store
  * @folio: of run->folios; moved to another list
- * @result: SCQ_STORED and the like, SCQ_CANCELLED_FREED, or a reason why the
- *	content is not stored: SCQ_FAILED or SCQ_CANCELLED_REFAULT
+ * @result: SCQ_STORED and the like, SCQ_CANCELLED_FREED, SCQ_SUBMITTED, or a
+ *	reason why the content is not stored: SCQ_FAILED or SCQ_CANCELLED_REFAULT
+ *
+ * After SCQ_SUBMITTED somebody else ends writeback, at any time from then on.
  *
  * Context: called by a store.
  */
 void scq_settle(struct scq_run *run, struct folio *folio, enum scq_stat result)
 {
-	bool redirty = result == SCQ_FAILED || result == SCQ_CANCELLED_REFAULT;
+	struct list_head *settled = &run->clean;
 
+	if (result == SCQ_FAILED || result == SCQ_CANCELLED_REFAULT)
+		settled = &run->redirty;
+	else if (result == SCQ_SUBMITTED)
+		settled = &run->submitted;
 	scq_count(run->scq, result, folio_nr_pages(folio));
 	trace_swap_compress_store(folio, scq_stat_names[result]);
-	list_move_tail(&folio->lru, redirty ? &run->redirty : &run->clean);
+	list_move_tail(&folio->lru, settled);
 }
 
 static void scq_store(struct scq_run *run)
@@ -468,6 +533,48 @@ static void scq_end_writeback(struct scq_run *run)
 	}
 }
 
+/*
+ * Finish the folios of a list, those of one node at a time: mostly they all are.
+ * Returns the number of pages freed.
+ */
+static unsigned long scq_finish(struct scq *scq, struct list_head *folios)
+{
+	unsigned long nr_freed = 0;
+
+	while (!list_empty(folios)) {
+		int nid = folio_nid(list_first_entry(folios, struct folio, lru));
+		unsigned long nr_pages = 0, freed;
+		struct folio *folio, *next;
+		LIST_HEAD(node_folios);
+
+		list_for_each_entry_safe(folio, next, folios, lru) {
+			if (folio_nid(folio) != nid)
+				continue;
+			nr_pages += folio_nr_pages(folio);
+			list_move_tail(&folio->lru, &node_folios);
+		}
+		freed = scq->ops->finish(nid, &node_folios);
+		scq_count(scq, SCQ_FREED, freed);
+		scq_count(scq, SCQ_PUT_BACK, nr_pages - freed);
+		/* Last: from here on nobody may wait for us any more. */
+		scq_release(scq, nid, nr_pages);
+		nr_freed += freed;
+	}
+	return nr_freed;
+}
+
+/*
+ * The nice value of workers can be changed in sysfs, but not asked for there; a
+ * task of higher priority does not wait for them, see scq_throttle().
+ */
+static void scq_note_nice(struct scq *scq)
+{
+	int nice = task_nice(current);
+
+	if (READ_ONCE(scq->nice) != nice)
+		WRITE_ONCE(scq->nice, nice);
+}
+
 /* Store and finish @folios; the list is empty on return. */
 static void scq_work(struct scq *scq, struct list_head *folios,
 		     unsigned int nr_pages, u64 since)
@@ -477,10 +584,12 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 		.folios	 = LIST_HEAD_INIT(run.folios),
 		.clean	 = LIST_HEAD_INIT(run.clean),
 		.redirty = LIST_HEAD_INIT(run.redirty),
+		.submitted = LIST_HEAD_INIT(run.submitted),
 	};
 	unsigned int noreclaim;
 	unsigned long nr_freed;
 
+	scq_note_nice(scq);
 	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
 
 	/*
@@ -490,22 +599,19 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 	noreclaim = memalloc_noreclaim_save();
 
 	if (scq_should_fail(SCQ_FAULT_DELAY))
-		msleep(20);
+		msleep(scq_fault_delay_ms);
 
 	list_splice_init(folios, &run.folios);
 	scq_store(&run);
 	scq_end_writeback(&run);
 
 	list_splice_tail_init(&run.redirty, &run.clean);
-	nr_freed = scq->ops->finish(&run.clean);
+	list_splice_tail_init(&run.submitted, &run.clean);
+	scq_count(scq, SCQ_BATCHES, 1);
+	nr_freed = scq_finish(scq, &run.clean);
 
 	memalloc_noreclaim_restore(noreclaim);
-
 	trace_swap_compress_batch_end(nr_pages, nr_freed);
-	scq_count(scq, SCQ_BATCHES, 1);
-	scq_count(scq, SCQ_FREED, nr_freed);
-	scq_count(scq, SCQ_PUT_BACK, nr_pages - nr_freed);
-	scq_release(scq, nr_pages);
 }
 
 static void scq_batch_work(struct work_struct *work)
@@ -627,90 +733,104 @@ void scq_push(struct scq *scq)
 		mod_delayed_work(scq->wq, &per_cpu_ptr(scq->plugs, cpu)->work, 0);
 }
 
-/**
- * scq_flush() - push, and wait for all that was passed to scq_plug() before
- * @scq: queue
- *
- * Not for reclaim: it waits for whole work items. What was accepted but is still
- * on the list of somebody's pass is not waited for.
- *
- * Context: may sleep; no folio lock held.
+/*********************************
+ * engine: waiting
+ **********************************/
+
+/*
+ * Wait until there is enough, or what was in flight when we came is finished, or
+ * nothing is in flight that could help. A task that gives up tells others not to
+ * try before something is finished: workers may get no CPU, or hang in a device.
  */
-void scq_flush(struct scq *scq)
+static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
+			 bool exclusive, long timeout)
 {
-	scq_push(scq);
-	flush_workqueue(scq->wq);
+	long goal = atomic_long_read(&scq->finished_pages) + scq_inflight(scq);
+	long left;
+
+	scq_count(scq, SCQ_WAITS, 1);
+	left = ___wait_event(scq->progress,
+			     ___wait_cond_timeout(need->enough(need) ||
+						  !need->pending(need) ||
+						  atomic_long_read(&scq->finished_pages) - goal >= 0),
+			     TASK_KILLABLE, exclusive, timeout,
+			     __ret = schedule_timeout(__ret));
+	if (!left)
+		WRITE_ONCE(scq->stuck_at,
+			   atomic_long_read(&scq->finished_pages));
+	return need->enough(need);
+}
+
+/* Did a wait time out, and nothing has been finished since? */
+static bool scq_is_stuck(struct scq *scq)
+{
+	return READ_ONCE(scq->stuck_at) ==
+	       atomic_long_read(&scq->finished_pages);
 }
 
 /**
- * scq_wait() - push, and wait for some of what is in flight to be freed
+ * scq_wait() - push, and wait for what is in flight
  * @scq: queue
+ * @need: what the caller waits for
  * @timeout: in jiffies; what is in flight may be with a pass that waits for us
  *
  * For a task that reclaimed nothing: memory may be on its way.
  *
- * Context: may sleep. Locks that a store needs may be held, hence the timeout.
- * Return: true if something was freed.
+ * Context: may sleep, killable. Locks that a store needs may be held, hence the
+ * timeout.
+ * Return: true if there is enough now; false at once if nothing is pending, or
+ * if an earlier wait timed out and nothing has been finished since.
  */
-bool scq_wait(struct scq *scq, unsigned long timeout)
+bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
 {
-	unsigned long freed = scq_read_stat(scq, SCQ_FREED);
-
+	if (!need->pending(need) || scq_is_stuck(scq))
+		return false;
 	scq_push(scq);
-	wait_event_timeout(scq->progress,
-			   !atomic_long_read(&scq->inflight_pages) ||
-			   scq_read_stat(scq, SCQ_FREED) != freed, timeout);
-	return scq_read_stat(scq, SCQ_FREED) != freed;
-}
-
-/**
- * scq_is_behind() - is there a backlog?
- * @scq: queue
- *
- * Context: any.
- * Return: true if a quarter of what may be in flight is.
- */
-bool scq_is_behind(struct scq *scq)
-{
-	return atomic_long_read(&scq->inflight_pages) >=
-	       READ_ONCE(scq->max_inflight_pages) / 4;
+	return scq_wait_for(scq, need, false, timeout);
 }
 
 /**
  * scq_throttle() - let a task wait for workers instead of reclaiming
  * @scq: queue
- * @enough: has been freed what it needs?
- * @need: for @enough
+ * @need: what it waits for
  * @timeout: in jiffies; workers may get no CPU
  *
- * No more tasks wait than there are batches' worth of pages in flight. A batch wakes
- * one of them, and who has enough the next one. Who does not lack memory is not let
- * wait: it wants something else.
+ * No more tasks wait than there are batches' worth of pages in flight. A batch
+ * that ends wakes one of them, and a task that has enough wakes the next one. A
+ * task that has enough to begin with does not wait: it needs something else. Nor
+ * does one of a higher priority than workers have.
  *
- * Context: may sleep. No lock is held that a store needs.
+ * Context: may sleep, killable. No lock is held that a store needs.
  * Return: true if the task waited, and there is enough now.
  */
-bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
-		  const void *need, unsigned long timeout)
+bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
 {
-	long nr_batches = atomic_long_read(&scq->inflight_pages) /
-			  READ_ONCE(scq->batch_pages);
+	long nr_batches = scq_inflight(scq) / READ_ONCE(scq->batch_pages);
 	bool ret = false;
 
-	if (enough(need))
+	if (need->enough(need) || scq_is_stuck(scq) ||
+	    task_nice(current) < READ_ONCE(scq->nice))
 		return false;
 
-	if (atomic_inc_return(&scq->nr_waiting) <= nr_batches) {
+	if (atomic_inc_return(&scq->nr_throttled) <= nr_batches) {
 		count_vm_event(PGSCAN_DIRECT_THROTTLE);
-		wait_event_idle_exclusive_timeout(scq->progress,
-						  !atomic_long_read(&scq->inflight_pages) ||
-						  enough(need), timeout);
-		ret = enough(need);
+		ret = scq_wait_for(scq, need, true, timeout);
 		if (ret && wq_has_sleeper(&scq->progress))
 			wake_up(&scq->progress);
 	}
-	atomic_dec(&scq->nr_waiting);
+	atomic_dec(&scq->nr_throttled);
 	return ret;
+}
+
+/**
+ * scq_has_waiters() - does anybody wait for what workers free?
+ * @scq: queue
+ *
+ * Context: any.
+ */
+bool scq_has_waiters(struct scq *scq)
+{
+	return wq_has_sleeper(&scq->progress);
 }
 
 /*********************************
@@ -737,7 +857,7 @@ int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages)
 }
 
 /**
- * scq_set_max_inflight_pages() - set the bound of pages in flight
+ * scq_set_max_inflight_pages() - set the bound of a node's pages in flight
  * @scq: queue
  * @nr_pages: at least a batch, at most the limit given to scq_init()
  *
@@ -758,34 +878,61 @@ int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages)
  * scq_start() - undo one scq_stop(), or what scq_init() left
  * @scq: queue
  *
- * Context: may sleep.
+ * Context: any.
  */
 void scq_start(struct scq *scq)
 {
-	guard(mutex)(&scq->knob_lock);
-
-	WRITE_ONCE(scq->stopped, scq->stopped - 1);
+	atomic_dec(&scq->stopped);
 }
 
 /**
  * scq_stop() - accept no more folios and wait until all are finished
  * @scq: queue
+ * @timeout: in jiffies
  *
  * Nests: folios are accepted again after as many calls of scq_start(). Includes
  * what is on the list of somebody's pass: it reaches a plug when the pass ends,
  * and the plug's own timer pushes it then.
  *
- * Context: may sleep; not from a worker of the queue, no folio lock held.
+ * Context: may sleep, killable; not from a worker of the queue, no folio lock
+ * held.
+ * Return: 0; or, with the stop undone, -ETIMEDOUT or -ERESTARTSYS (the task is
+ * being killed).
  */
-void scq_stop(struct scq *scq)
+int scq_stop(struct scq *scq, long timeout)
 {
-	guard(mutex)(&scq->knob_lock);
+	long left;
 
-	WRITE_ONCE(scq->stopped, scq->stopped + 1);
+	atomic_inc(&scq->stopped);
 	/* Pairs with the cmpxchg in scq_queue(). */
-	smp_mb();
+	smp_mb__after_atomic();
 	scq_push(scq);
-	wait_event(scq->progress, !atomic_long_read(&scq->inflight_pages));
+	left = wait_event_killable_timeout(scq->progress, !scq_inflight(scq),
+					   timeout);
+	if (left > 0)
+		return 0;
+	scq_start(scq);
+	return left ?: -ETIMEDOUT;
+}
+
+/**
+ * scq_flush() - push, and wait for all that is in flight
+ * @scq: queue
+ * @timeout: in jiffies
+ *
+ * Nothing is accepted meanwhile, or the wait might never end. Not for reclaim: it
+ * waits for whole work items.
+ *
+ * Context: as scq_stop().
+ * Return: as scq_stop().
+ */
+int scq_flush(struct scq *scq, long timeout)
+{
+	int err = scq_stop(scq, timeout);
+
+	if (!err)
+		scq_start(scq);
+	return err;
 }
 
 /**
@@ -794,7 +941,7 @@ void scq_stop(struct scq *scq)
  * @ops: backend
  * @wq: where batches run; must outlive the queue
  * @nr_batches: size of the pool
- * @limit_pages: what the bound of pages in flight may be raised to
+ * @limit_pages: what max_inflight_pages may be raised to
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -810,8 +957,8 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 	scq->wq = wq;
 	scq->push_delay = 1;
 	scq->limit_pages = limit_pages;
-	scq->stopped = 1;
-	atomic_long_set(&scq->inflight_pages, 0);
+	scq->stuck_at = -1;
+	atomic_set(&scq->stopped, 1);
 	INIT_LIST_HEAD(&scq->pool);
 	spin_lock_init(&scq->pool_lock);
 	mutex_init(&scq->knob_lock);
@@ -819,10 +966,12 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 
 	scq->plugs = alloc_percpu(struct scq_plug);
 	scq->stats = alloc_percpu(struct scq_stats);
+	scq->nodes = kcalloc(nr_node_ids, sizeof(*scq->nodes), GFP_KERNEL);
 	scq->batches = kvcalloc(nr_batches, sizeof(*scq->batches), GFP_KERNEL);
-	if (!scq->plugs || !scq->stats || !scq->batches ||
+	if (!scq->plugs || !scq->stats || !scq->nodes || !scq->batches ||
 	    !zalloc_cpumask_var(&scq->plugged, GFP_KERNEL)) {
 		kvfree(scq->batches);
+		kfree(scq->nodes);
 		free_percpu(scq->stats);
 		free_percpu(scq->plugs);
 		return -ENOMEM;
@@ -863,7 +1012,9 @@ void scq_destroy(struct scq *scq)
 {
 	int cpu;
 
-	scq_stop(scq);
+	/* A fatal signal of the caller is no reason to free what is in use. */
+	while (scq_stop(scq, MAX_SCHEDULE_TIMEOUT))
+		flush_workqueue(scq->wq);
 	/* A plug's timer may be pending, a worker about to return its batch. */
 	for_each_possible_cpu(cpu)
 		cancel_delayed_work_sync(&per_cpu_ptr(scq->plugs, cpu)->work);
@@ -871,6 +1022,7 @@ void scq_destroy(struct scq *scq)
 
 	free_cpumask_var(scq->plugged);
 	kvfree(scq->batches);
+	kfree(scq->nodes);
 	free_percpu(scq->stats);
 	free_percpu(scq->plugs);
 }
@@ -883,8 +1035,15 @@ DEFINE_STATIC_KEY_FALSE(swap_compress_enabled);
 
 static struct scq swap_scq;
 
-/* Pages that kswapd was credited for and that were not freed, per node */
-static atomic_long_t swap_compress_debit[MAX_NUMNODES];
+/* Pages that were counted as reclaimed at hand-over and not freed, per node */
+static atomic_long_t swap_compress_debts[MAX_NUMNODES];
+
+/*
+ * Pages in flight of each cgroup and its descendants, by a hash of its address.
+ * Where two share a slot, one may wait for pages of the other.
+ */
+#define SWAP_COMPRESS_MEMCG_BITS	8
+static atomic_long_t swap_compress_memcgs[BIT(SWAP_COMPRESS_MEMCG_BITS)];
 
 /* Bits of the knob "sources": what else is handed over */
 #define SWAP_COMPRESS_SHMEM	BIT(0)
@@ -894,21 +1053,40 @@ static atomic_long_t swap_compress_debit[MAX_NUMNODES];
 static unsigned int swap_compress_sources;
 
 /*
+ * Does the cgroup have room in zswap? Its statistics may be two seconds old:
+ * obj_cgroup_may_zswap(), which flushes them, has the last word in zswap_store().
+ */
+static bool swap_compress_may_zswap(struct mem_cgroup *memcg)
+{
+#if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
+	for (; memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg)) {
+		unsigned long max = READ_ONCE(memcg->zswap_max);
+
+		if (max != PAGE_COUNTER_MAX &&
+		    memcg_page_state(memcg, MEMCG_ZSWAP_B) / PAGE_SIZE >= max)
+			return false;
+	}
+#endif
+	return true;
+}
+
+/*
  * zswap, if the limits allow it: a worker can leave a folio to the device, but
  * not tell reclaim to activate it where the memcg forbids that.
  */
 static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 {
-	struct obj_cgroup *objcg;
-	bool may;
-
 	/* Set once, by swapon; such a swapfile is written by its filesystem. */
 	if (data_race(folio_swap_flags(folio)) & SWP_FS_OPS)
 		return SCQ_INLINE_DEVICE;
-	/* All or nothing, on 6.12 nothing: a worker might wait for a disk. */
+	/*
+	 * zswap takes a large folio whole or not at all (6.12: never), and all of
+	 * it would go to the disk from a worker.
+	 */
 	if (folio_test_large(folio) && !swap_folio_synchronous(folio))
 		return SCQ_INLINE_DEVICE;
-	if (zswap_check_limits())
+	if (zswap_is_full())
 		return SCQ_INLINE_ZSWAP;
 	/*
 	 * Should zswap be full by then, the device forbidden: shmem_writeout()
@@ -919,10 +1097,8 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 	    !mem_cgroup_zswap_writeback_enabled(folio_memcg(folio)))
 		return SCQ_INLINE_ZSWAP;
 
-	objcg = get_obj_cgroup_from_folio(folio);
-	may = !objcg || obj_cgroup_may_zswap(objcg);
-	obj_cgroup_put(objcg);
-	return may ? SCQ_QUEUED : SCQ_INLINE_ZSWAP;
+	return swap_compress_may_zswap(folio_memcg(folio)) ? SCQ_QUEUED :
+							     SCQ_INLINE_ZSWAP;
 }
 
 /*
@@ -942,9 +1118,26 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 		return SCQ_INLINE_UNSUITED;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
+	/* alloc_contig_range() or memory offlining waits for this pageblock. */
+	if (is_migrate_isolate_page(&folio->page))
+		return SCQ_INLINE_ISOLATED;
 	if (zswap_is_enabled())
 		return swap_compress_eligible_zswap(folio);
 	return swap_folio_synchronous(folio) ? SCQ_QUEUED : SCQ_INLINE_DEVICE;
+}
+
+/*
+ * How many pages of a node may be in flight, beside max_inflight_pages. They count
+ * as isolated, and without MGLRU direct reclaim gives up a node of which too many
+ * are: stay at half of what too_many_isolated() allows.
+ */
+static unsigned long swap_compress_node_limit(struct pglist_data *pgdat)
+{
+	unsigned long limit = pgdat->node_present_pages >> SCQ_INFLIGHT_SHIFT;
+
+	if (!lru_gen_enabled())
+		limit = min(limit, node_page_state(pgdat, NR_INACTIVE_ANON) / 16);
+	return limit;
 }
 
 /**
@@ -962,7 +1155,9 @@ bool __swap_compress_queue(struct folio *folio)
 	enum scq_stat result = swap_compress_eligible(folio);
 
 	if (result == SCQ_QUEUED)
-		result = scq_queue(&swap_scq, folio_nr_pages(folio));
+		result = scq_queue(&swap_scq, folio_nid(folio),
+				   folio_nr_pages(folio),
+				   swap_compress_node_limit(folio_pgdat(folio)));
 	scq_count(&swap_scq, result, folio_nr_pages(folio));
 	trace_swap_compress_queue(folio, scq_stat_names[result]);
 	if (result != SCQ_QUEUED)
@@ -973,31 +1168,46 @@ bool __swap_compress_queue(struct folio *folio)
 	return true;
 }
 
-static void swap_compress_mod_isolated(struct pglist_data *pgdat, long nr_pages)
+static atomic_long_t *swap_compress_memcg_slot(const struct mem_cgroup *memcg)
+{
+	return &swap_compress_memcgs[hash_ptr(memcg, SWAP_COMPRESS_MEMCG_BITS)];
+}
+
+static void swap_compress_mod_inflight(struct pglist_data *pgdat,
+				       struct mem_cgroup *memcg, long nr_pages)
 {
 	mod_node_page_state(pgdat, NR_ISOLATED_ANON, nr_pages);
 	/* Somebody may wait for there to be fewer, see too_many_isolated(). */
 	if (nr_pages < 0)
 		wake_throttle_isolated(pgdat);
+	for (; memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg))
+		atomic_long_add(nr_pages, swap_compress_memcg_slot(memcg));
 }
 
-/* Folios of a list mostly come from one node: account them a run at a time. */
-static void swap_compress_account_isolated(struct list_head *folios, int sign)
+/*
+ * Folios of a list mostly come from one node and one cgroup: account them a run
+ * at a time.
+ */
+static void swap_compress_account(struct list_head *folios, int sign)
 {
 	struct pglist_data *pgdat = NULL;
+	struct mem_cgroup *memcg = NULL;
 	struct folio *folio;
 	long nr_pages = 0;
 
 	list_for_each_entry(folio, folios, lru) {
-		if (pgdat && folio_pgdat(folio) != pgdat) {
-			swap_compress_mod_isolated(pgdat, nr_pages);
+		if (nr_pages && (folio_pgdat(folio) != pgdat ||
+				 folio_memcg(folio) != memcg)) {
+			swap_compress_mod_inflight(pgdat, memcg, nr_pages);
 			nr_pages = 0;
 		}
 		pgdat = folio_pgdat(folio);
+		memcg = folio_memcg(folio);
 		nr_pages += sign * folio_nr_pages(folio);
 	}
-	if (pgdat)
-		swap_compress_mod_isolated(pgdat, nr_pages);
+	if (nr_pages)
+		swap_compress_mod_inflight(pgdat, memcg, nr_pages);
 }
 
 /**
@@ -1011,9 +1221,12 @@ static void swap_compress_account_isolated(struct list_head *folios, int sign)
  */
 void __swap_compress_plug(struct list_head *folios)
 {
-	swap_compress_account_isolated(folios, 1);
+	swap_compress_account(folios, 1);
 	scq_plug(&swap_scq, folios);
 }
+
+/* Long for a batch, short for somebody who waits for memory */
+#define SWAP_COMPRESS_WAIT	(HZ / 10)
 
 /**
  * __swap_compress_push() - put what is plugged on its way
@@ -1025,131 +1238,229 @@ void __swap_compress_push(void)
 	scq_push(&swap_scq);
 }
 
-/* A mask or cpuset that holds all nodes with memory is no limit. */
-static bool swap_compress_any_node(const nodemask_t *nodes)
+/**
+ * __swap_compress_flush() - wait for what is in flight
+ *
+ * For somebody who needs particular pages, whose blocks are MIGRATE_ISOLATE by now:
+ * those of them that are in flight can neither be isolated nor migrated.
+ *
+ * Context: may sleep; no folio lock held. A tenth of a second at most.
+ */
+void __swap_compress_flush(void)
 {
-	if (!nodes)
-		nodes = &cpuset_current_mems_allowed;
-	return nodes_subset(node_states[N_MEMORY], *nodes);
+	scq_flush(&swap_scq, SWAP_COMPRESS_WAIT);
 }
-
-/* Long for a batch, short for somebody who waits for memory */
-#define SWAP_COMPRESS_WAIT	(HZ / 10)
 
 /**
- * __swap_compress_wait() - wait for memory that is on its way
- * @nodes: whose memory is of use, NULL: of any that the cpuset has
+ * __swap_compress_inflight() - pages of a node that will soon be free
+ * @nid: node
  *
- * Context: may sleep. For direct reclaim that is about to give up.
- * Return: true if workers freed something meanwhile, and no node is out of use.
+ * Context: any.
+ * Return: how many pages are in flight. They are on no LRU, so that nobody else
+ * counts them as reclaimable.
  */
-bool __swap_compress_wait(const nodemask_t *nodes)
+unsigned long __swap_compress_inflight(int nid)
 {
-	return scq_wait(&swap_scq, SWAP_COMPRESS_WAIT) &&
-	       swap_compress_any_node(nodes);
+	return scq_node_inflight(&swap_scq, nid);
 }
 
-/* An allocation of a page, as try_to_free_pages() knows it */
-struct swap_compress_need {
+/* An allocation, as direct reclaim knows it */
+struct swap_compress_alloc {
+	struct scq_need need;
 	struct zonelist *zonelist;
-	enum zone_type highest_zoneidx;
+	int order;
+	gfp_t gfp;
 	nodemask_t *nodes;
 };
 
-static bool swap_compress_enough(const void *data)
+/* The zones that the allocation may use */
+#define for_each_alloc_zone(zone, z, alloc)				\
+	for_each_zone_zonelist_nodemask(zone, z, (alloc)->zonelist,	\
+					gfp_zone((alloc)->gfp),		\
+					(alloc)->nodes)			\
+		if (!cpuset_zone_allowed(zone, (alloc)->gfp)) {} else
+
+/* The flags of gfp_to_alloc_flags() that add to what is free */
+static unsigned int swap_compress_alloc_flags(gfp_t gfp)
 {
-	const struct swap_compress_need *need = data;
+	unsigned int flags = 0;
+
+	if (gfp & __GFP_HIGH)
+		flags |= ALLOC_MIN_RESERVE;
+	if (IS_ENABLED(CONFIG_CMA) && gfp_migratetype(gfp) == MIGRATE_MOVABLE)
+		flags |= ALLOC_CMA;
+	return flags;
+}
+
+/* Can the allocation succeed now? */
+static bool swap_compress_alloc_enough(const struct scq_need *need)
+{
+	const struct swap_compress_alloc *alloc =
+		container_of_const(need, struct swap_compress_alloc, need);
+	unsigned int flags = swap_compress_alloc_flags(alloc->gfp);
 	struct zoneref *z;
 	struct zone *zone;
 
-	for_each_zone_zonelist_nodemask(zone, z, need->zonelist,
-					need->highest_zoneidx, need->nodes) {
-		if (cpuset_zone_allowed(zone, GFP_KERNEL | __GFP_HARDWALL) &&
-		    zone_watermark_ok(zone, 0, min_wmark_pages(zone),
-				      need->highest_zoneidx, 0))
+	for_each_alloc_zone(zone, z, alloc) {
+		if (zone_watermark_ok(zone, alloc->order, min_wmark_pages(zone),
+				      gfp_zone(alloc->gfp), flags))
 			return true;
 	}
 	return false;
 }
 
+/* Is anything in flight on the nodes that the allocation may use? */
+static bool swap_compress_alloc_pending(const struct scq_need *need)
+{
+	const struct swap_compress_alloc *alloc =
+		container_of_const(need, struct swap_compress_alloc, need);
+	struct zoneref *z;
+	struct zone *zone;
+
+	for_each_alloc_zone(zone, z, alloc) {
+		if (scq_node_inflight(&swap_scq, zone_to_nid(zone)))
+			return true;
+	}
+	return false;
+}
+
+/* Is a quarter of what may be in flight on these nodes? */
+static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
+{
+	unsigned long knob = READ_ONCE(swap_scq.max_inflight_pages);
+	unsigned long inflight = 0, bound = 0;
+	struct pglist_data *last = NULL;
+	struct zoneref *z;
+	struct zone *zone;
+
+	for_each_alloc_zone(zone, z, alloc) {
+		struct pglist_data *pgdat = zone->zone_pgdat;
+
+		if (pgdat == last)
+			continue;
+		last = pgdat;
+		inflight += scq_node_inflight(&swap_scq, pgdat->node_id);
+		bound += min(knob, swap_compress_node_limit(pgdat));
+	}
+	return inflight && inflight >= bound / 4;
+}
+
+/**
+ * __swap_compress_wait() - wait for memory that is on its way
+ * @zonelist: of the allocation, as the rest
+ * @order: its order
+ * @gfp: its flags
+ * @nodes: nodes it may use, NULL: all
+ *
+ * Waits also where __swap_compress_throttle() would not: what comes next is
+ * failure, or the OOM killer.
+ *
+ * Context: may sleep, killable. For direct reclaim that is about to give up.
+ * Return: true if the allocation can succeed now.
+ */
+bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
+			  nodemask_t *nodes)
+{
+	const struct swap_compress_alloc alloc = {
+		.need.enough	= swap_compress_alloc_enough,
+		.need.pending	= swap_compress_alloc_pending,
+		.zonelist	= zonelist,
+		.order		= order,
+		.gfp		= gfp,
+		.nodes		= nodes,
+	};
+
+	return scq_wait(&swap_scq, &alloc.need, SWAP_COMPRESS_WAIT);
+}
+
+#ifdef CONFIG_MEMCG
+struct swap_compress_charge {
+	struct scq_need need;
+	struct mem_cgroup *memcg;
+};
+
+/* Is there room for a charge? */
+static bool swap_compress_charge_enough(const struct scq_need *need)
+{
+	const struct swap_compress_charge *charge =
+		container_of_const(need, struct swap_compress_charge, need);
+	const struct page_counter *memory = &charge->memcg->memory;
+
+	return page_counter_read((struct page_counter *)memory) +
+	       SWAP_CLUSTER_MAX <= READ_ONCE(memory->max);
+}
+
+/* Is anything in flight that is charged to the cgroup or a descendant? */
+static bool swap_compress_charge_pending(const struct scq_need *need)
+{
+	const struct swap_compress_charge *charge =
+		container_of_const(need, struct swap_compress_charge, need);
+
+	return atomic_long_read(swap_compress_memcg_slot(charge->memcg));
+}
+
+/**
+ * __swap_compress_wait_memcg() - wait for pages of a cgroup that are on their way
+ * @memcg: cgroup that is at its limit
+ *
+ * Context: may sleep, killable. For reclaim of a cgroup that is about to give up.
+ * Return: true if something can be charged to it now.
+ */
+bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
+{
+	const struct swap_compress_charge charge = {
+		.need.enough	= swap_compress_charge_enough,
+		.need.pending	= swap_compress_charge_pending,
+		.memcg		= memcg,
+	};
+
+	return scq_wait(&swap_scq, &charge.need, SWAP_COMPRESS_WAIT);
+}
+#endif
+
 /**
  * __swap_compress_throttle() - let workers reclaim for a task
  * @zonelist: of its allocation, as the rest
  * @order: only single pages are waited for
- * @gfp: with __GFP_IO, so that no lock is held that a store needs
- * @nodes: those it may use, NULL: all
+ * @gfp: with __GFP_FS and __GFP_IO, so that no lock is held that a store needs
+ * @nodes: nodes it may use, NULL: all
  *
- * Only where somebody else is runnable on its CPU (or about to sleep, which the
- * scheduler does not tell), be it kswapd, a worker or whom these keep from another.
- * Who has a CPU for himself shall use it; and what workers free may be of no use to
- * who is bound to some nodes.
+ * Only where another task is runnable on its CPU (or about to sleep, which the
+ * scheduler does not tell), be it kswapd, a worker, or one that these keep from
+ * another CPU. A task that has a CPU for itself makes better use of it.
  *
- * Not for kernel threads, which others may be waiting for, nor for those that come
- * before any worker. Counts the same event as throttle_direct_reclaim().
+ * Not for kernel threads, which others may be waiting for, nor for tasks that
+ * come before any worker. Counts the same event as throttle_direct_reclaim().
  *
- * Context: may sleep. For a task that is about to reclaim directly.
- * Return: true if the allocation is worth another try.
+ * Context: may sleep, killable. For a task that is about to reclaim directly.
+ * Return: true if the allocation can succeed now.
  */
 bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 			      nodemask_t *nodes)
 {
-	const struct swap_compress_need need = {
-		.zonelist	 = zonelist,
-		.highest_zoneidx = gfp_zone(gfp),
-		.nodes		 = nodes,
+	const struct swap_compress_alloc alloc = {
+		.need.enough	= swap_compress_alloc_enough,
+		.need.pending	= swap_compress_alloc_pending,
+		.zonelist	= zonelist,
+		.order		= order,
+		.gfp		= gfp,
+		.nodes		= nodes,
 	};
 
-	if (order || !(gfp & __GFP_IO) || (current->flags & PF_KTHREAD) ||
+	if (order || !gfp_has_io_fs(gfp) || (current->flags & PF_KTHREAD) ||
 	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
-	    single_task_running() || !scq_is_behind(&swap_scq) ||
-	    !swap_compress_any_node(nodes))
+	    single_task_running() || !swap_compress_is_behind(&alloc))
 		return false;
-	return scq_throttle(&swap_scq, swap_compress_enough, &need, HZ / 50);
+	return scq_throttle(&swap_scq, &alloc.need, HZ / 50);
 }
 
-/*
- * The page allocator does not count what is isolated as reclaimable, and may be
- * here without having tried to reclaim at all: no task is to be killed for memory
- * that is on its way. But what is freed may not be what an allocation needs that
- * is bound to some nodes, so that it is not put off for ever. Under oom_lock.
- */
-static int swap_compress_oom(struct notifier_block *nb, unsigned long unused,
-			     void *nr_freed)
-{
-	static unsigned int rescues;
-	static unsigned long last;
-	unsigned long before = scq_read_stat(&swap_scq, SCQ_FREED);
-	unsigned long end = jiffies + HZ;
-	unsigned long freed, all = atomic_long_read(&swap_scq.inflight_pages);
-	bool progress;
-
-	if (!all)
-		return NOTIFY_OK;
-	if (time_after(jiffies, last + 10 * HZ))
-		rescues = 0;
-
-	/* A batch at a time, the rescues would soon be used up. */
-	do {
-		progress = scq_wait(&swap_scq, SWAP_COMPRESS_WAIT);
-		freed = scq_read_stat(&swap_scq, SCQ_FREED) - before;
-	} while (progress && freed < all && time_before(jiffies, end));
-	last = jiffies;
-
-	if (freed && ++rescues < MAX_RECLAIM_RETRIES)
-		*(unsigned long *)nr_freed += freed;
-	else
-		rescues = 0;
-	return NOTIFY_OK;
-}
-
-static struct notifier_block swap_compress_oom_nb = {
-	.notifier_call = swap_compress_oom,
-};
+/* The freezer gives up after 20 s, and only after it has frozen everybody else. */
+#define SWAP_COMPRESS_PM_WAIT	(10 * HZ)
 
 /*
  * From here on until after resume nothing is accepted, so that nothing is in
  * flight while the snapshot is taken: kswapd, which is frozen only later, writes
- * its folios itself.
+ * its folios itself. A store that does not end would keep kswapd from freezing.
  */
 static int swap_compress_pm(struct notifier_block *nb, unsigned long event,
 			    void *unused)
@@ -1158,8 +1469,11 @@ static int swap_compress_pm(struct notifier_block *nb, unsigned long event,
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
 	case PM_SUSPEND_PREPARE:
-		scq_stop(&swap_scq);
-		break;
+		if (!scq_stop(&swap_scq, SWAP_COMPRESS_PM_WAIT))
+			break;
+		pr_warn("%ld pages are still being stored: suspend is refused. Is the swap device stuck?\n",
+			scq_inflight(&swap_scq));
+		return notifier_from_errno(-EBUSY);
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
 	case PM_POST_SUSPEND:
@@ -1174,24 +1488,27 @@ static struct notifier_block swap_compress_pm_nb = {
 };
 
 /**
- * __swap_compress_credit() - what kswapd may count as reclaimed
- * @nid: its node
- * @nr_pages: pages just handed over
+ * __swap_compress_settle() - take off what was reclaimed on paper only
+ * @nid: node
+ * @nr_reclaimed: what kswapd has counted as reclaimed there in this round
+ *
+ * kswapd counts pages as reclaimed when it hands them over. Without this it would
+ * never notice a node where none of them can be freed.
  *
  * Context: any.
- * Return: @nr_pages less what an earlier credit of that node was too much.
+ * Return: @nr_reclaimed less pages of the node that were put back instead of freed.
  */
-unsigned long __swap_compress_credit(int nid, unsigned long nr_pages)
+unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed)
 {
-	atomic_long_t *debit = &swap_compress_debit[nid];
-	long old = atomic_long_read(debit), take;
+	atomic_long_t *debt = &swap_compress_debts[nid];
+	long old = atomic_long_read(debt), take;
 
 	do {
-		take = min_t(long, old, nr_pages);
+		take = min_t(long, old, nr_reclaimed);
 		if (!take)
 			break;
-	} while (!atomic_long_try_cmpxchg(debit, &old, old - take));
-	return nr_pages - take;
+	} while (!atomic_long_try_cmpxchg(debt, &old, old - take));
+	return nr_reclaimed - take;
 }
 
 static bool swap_compress_has_slot_users(struct folio *folio)
@@ -1225,9 +1542,9 @@ static bool swap_compress_unused(struct folio *folio)
 }
 
 /*
- * Cancel what needs no store. Whoever took a folio back while it waited would
- * only have it compressed for nothing: it is dirty then, so that the slot is not
- * believed to hold anything.
+ * Cancel what needs no store. A folio that was taken back while it waited would be
+ * compressed for nothing. It becomes dirty: otherwise swap-in would read a slot
+ * that was never written.
  */
 static void swap_compress_cancel(struct scq_run *run)
 {
@@ -1349,6 +1666,24 @@ static unsigned int swap_compress_write(struct list_head *folios,
 	return nr;
 }
 
+/*
+ * Folios that zswap did not take after all, in front of a disk. As in reclaim without
+ * this feature, nobody waits for the disk: the folio goes back to the LRU with
+ * PG_reclaim set, and is moved to where it is freed next when its write ends.
+ */
+static void swap_compress_submit_async(struct scq_run *run)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+		if (swap_folio_synchronous(folio))
+			continue;
+		swap_submit_write(folio);
+		scq_settle(run, folio, SCQ_SUBMITTED);
+		cond_resched();
+	}
+}
+
 static void swap_compress_store_device(struct scq_run *run)
 {
 	struct folio *folio;
@@ -1407,13 +1742,13 @@ static bool swap_compress_reclaim(struct folio *folio)
 /*
  * What cannot be freed goes back to the LRU, but not to where reclaim looks
  * first: it is in use again, or could not be stored and would fail again at
- * once (see "rejected folios" in evict_folios(), AOP_WRITEPAGE_ACTIVATE). It is
- * also taken off the credit that its node's kswapd had for it.
+ * once (see "rejected folios" in evict_folios(), AOP_WRITEPAGE_ACTIVATE). kswapd
+ * has counted it as reclaimed, see __swap_compress_settle().
  */
 static void swap_compress_put_back(struct folio *folio)
 {
 	atomic_long_add(folio_nr_pages(folio),
-			&swap_compress_debit[folio_nid(folio)]);
+			&swap_compress_debts[folio_nid(folio)]);
 	if (folio_mapped(folio) || folio_test_dirty(folio))
 		folio_set_active(folio);
 	folio_putback_lru(folio);
@@ -1436,14 +1771,14 @@ static void swap_compress_drain(void)
 	migrate_enable();
 }
 
-static unsigned long swap_compress_finish(struct list_head *folios)
+static unsigned long swap_compress_finish(int nid, struct list_head *folios)
 {
 	struct folio *folio, *next;
 	unsigned long nr_freed = 0;
 	struct folio_batch fbatch;
 	bool put_back = false;
 
-	swap_compress_account_isolated(folios, -1);
+	swap_compress_account(folios, -1);
 
 	folio_batch_init(&fbatch);
 	list_for_each_entry_safe(folio, next, folios, lru) {
@@ -1463,7 +1798,7 @@ static unsigned long swap_compress_finish(struct list_head *folios)
 	}
 	if (folio_batch_count(&fbatch))
 		swap_compress_free(&fbatch);
-	if (nr_freed && atomic_read(&swap_scq.nr_waiting))
+	if (nr_freed && scq_has_waiters(&swap_scq))
 		swap_compress_drain();
 	/* Its reference would keep their next user from owning them. */
 	if (put_back)
@@ -1478,6 +1813,7 @@ static const struct scq_ops swap_scq_ops = {
 	.stores	= {
 		swap_compress_cancel,
 		swap_compress_store_memory,
+		swap_compress_submit_async,
 		swap_compress_store_device,
 	},
 	.store_slice = swap_compress_store_slice,
@@ -1499,22 +1835,29 @@ static int __init swap_compress_setup(char *str)
 
 early_param("swap_compress", swap_compress_setup);
 
-static void swap_compress_set_enabled(bool on)
+/* Returns 0, or -EINTR or -ERESTARTSYS if the task is killed while it waits. */
+static int swap_compress_set_enabled(bool on)
 {
 	static DEFINE_MUTEX(lock);
+	int err;
 
-	guard(mutex)(&lock);
+	err = mutex_lock_killable(&lock);
+	if (err)
+		return err;
 
-	if (on == static_key_enabled(&swap_compress_enabled))
-		return;
 	/* The key is on while anything is queued: swap_compress_queued() asks. */
-	if (on) {
+	if (on == static_key_enabled(&swap_compress_enabled)) {
+		err = 0;
+	} else if (on) {
 		static_branch_enable(&swap_compress_enabled);
 		scq_start(&swap_scq);
 	} else {
-		scq_stop(&swap_scq);
-		static_branch_disable(&swap_compress_enabled);
+		err = scq_stop(&swap_scq, MAX_SCHEDULE_TIMEOUT);
+		if (!err)
+			static_branch_disable(&swap_compress_enabled);
 	}
+	mutex_unlock(&lock);
+	return err;
 }
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -1530,10 +1873,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 	bool on;
 	int err = kstrtobool(buf, &on);
 
-	if (err)
-		return err;
-	swap_compress_set_enabled(on);
-	return count;
+	return err ?: swap_compress_set_enabled(on) ?: count;
 }
 
 static ssize_t batch_pages_show(struct kobject *kobj,
@@ -1591,8 +1931,7 @@ static ssize_t sources_store(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t inflight_pages_show(struct kobject *kobj,
 				   struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%ld\n",
-			  atomic_long_read(&swap_scq.inflight_pages));
+	return sysfs_emit(buf, "%ld\n", scq_inflight(&swap_scq));
 }
 
 static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
@@ -1665,6 +2004,7 @@ static void __init swap_compress_debugfs_init(void)
 	dir = fault_create_debugfs_attr("fail_swap_compress", NULL,
 					&scq_fault_attr);
 	debugfs_create_u32("points", 0600, dir, &scq_fault_points);
+	debugfs_create_u32("delay_ms", 0600, dir, &scq_fault_delay_ms);
 #endif
 }
 
@@ -1679,7 +2019,7 @@ static int __init swap_compress_init(void)
 {
 	const unsigned int nr_workers = clamp(num_online_cpus() - 1, 1U,
 					      SCQ_MAX_WORKERS);
-	const unsigned long limit = totalram_pages() >> SCQ_INFLIGHT_MAX_SHIFT;
+	const unsigned long limit = totalram_pages() >> SCQ_INFLIGHT_SHIFT;
 	struct workqueue_struct *wq;
 	int err;
 
@@ -1694,15 +2034,13 @@ static int __init swap_compress_init(void)
 		goto destroy_wq;
 	scq_set_max_inflight_pages(&swap_scq,
 				   min3(nr_workers * SCQ_WORKER_PAGES,
-					SCQ_INFLIGHT_PAGES,
-					totalram_pages() >> SCQ_INFLIGHT_SHIFT));
+					SCQ_INFLIGHT_PAGES, limit));
 
 	err = swap_compress_sysfs_init();
 	if (err)
 		goto destroy_scq;
 	swap_compress_debugfs_init();
 	register_pm_notifier(&swap_compress_pm_nb);
-	register_oom_notifier(&swap_compress_oom_nb);
 	if (swap_compress_boot_on)
 		swap_compress_set_enabled(true);
 	return 0;

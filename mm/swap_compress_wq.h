@@ -26,8 +26,8 @@ struct scq;
 #define SCQ_MAX_BATCH_PAGES	128U
 
 /*
- * What happened to the pages kswapd offered, in pages (SCQ_BATCHES: in
- * batches). Reasons for a store by kswapd itself are counters too, so that the
+ * What happened to the pages kswapd offered, in pages (SCQ_BATCHES and SCQ_WAITS:
+ * times). Reasons for a store by kswapd itself are counters too, so that the
  * decision and its record are one value.
  */
 enum scq_stat {
@@ -36,13 +36,16 @@ enum scq_stat {
 	SCQ_STORED,		/* written to the device by a worker */
 	SCQ_STORED_ZSWAP,	/* stored in zswap by a worker */
 	SCQ_STORED_ZERO,	/* marked in the zero map by a worker */
+	SCQ_SUBMITTED,		/* write begun by a worker that did not wait for it */
 	SCQ_FAILED,		/* not stored, folio is dirty again */
 	SCQ_CANCELLED_REFAULT,	/* not stored: in use again, folio is dirty */
 	SCQ_CANCELLED_FREED,	/* not stored: nobody is left to want it */
 	SCQ_FREED,		/* freed by a worker */
 	SCQ_PUT_BACK,		/* back on the LRU: in use again, or failed */
+	SCQ_WAITS,		/* times that a task waited for memory */
 	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, and MADV_PAGEOUT unless asked */
 	SCQ_INLINE_UNSUITED,	/* shmem, unless asked for */
+	SCQ_INLINE_ISOLATED,	/* somebody waits for the pageblock */
 	SCQ_INLINE_DEVICE,	/* swap device is not synchronous */
 	SCQ_INLINE_ZSWAP,	/* zswap, or the memcg's share of it, is full */
 	SCQ_INLINE_UNIPROCESSOR,	/* nobody else to do it */
@@ -58,12 +61,14 @@ enum scq_stat {
  * @folios:	not settled yet, in the order in which they were handed over
  * @clean:	settled: their content is stored, or nobody is left to want it
  * @redirty:	settled: their content is not stored, and still wanted
+ * @submitted:	settled: they are being written, the end of that ends writeback
  */
 struct scq_run {
 	struct scq *scq;
 	struct list_head folios;
 	struct list_head clean;
 	struct list_head redirty;
+	struct list_head submitted;
 };
 
 #define SCQ_MAX_STORES	4
@@ -80,9 +85,9 @@ struct scq_run {
  * @store_slice: Store some pages of a folio for scq_store_large(), several of
  *	whose calls may run at a time. True if they are stored. NULL if no store
  *	calls scq_store_large().
- * @finish: Free what can be freed, give back the rest. Writeback has ended;
- *	what was not stored is dirty. Empties the list and returns the number of
- *	pages freed.
+ * @finish: Free what can be freed, give back the rest; all folios are of the same
+ *	node. Writeback has ended, unless a store said SCQ_SUBMITTED; what was not
+ *	stored is dirty. Empties the list and returns the number of pages freed.
  *
  * Called by a worker; may sleep, and must not wait for a folio lock.
  */
@@ -90,10 +95,23 @@ struct scq_ops {
 	void (*stores[SCQ_MAX_STORES])(struct scq_run *run);
 	bool (*store_slice)(void *private, unsigned int first_page,
 			    unsigned int nr_pages);
-	unsigned long (*finish)(struct list_head *folios);
+	unsigned long (*finish)(int nid, struct list_head *folios);
+};
+
+/**
+ * struct scq_need - what a task waits for; embedded in a structure of its own
+ * @enough: Can the task go on?
+ * @pending: Is anything in flight that could help it?
+ *
+ * Both are called with the task's state set, and must not sleep.
+ */
+struct scq_need {
+	bool (*enough)(const struct scq_need *need);
+	bool (*pending)(const struct scq_need *need);
 };
 
 struct scq_batch;
+struct scq_node;
 struct scq_plug;
 struct scq_stats;
 
@@ -107,36 +125,42 @@ struct scq_stats;
  * @wq:		I: where batches run; owned by the caller
  * @push_delay:	I: jiffies after which a plug that did not fill is pushed
  * @limit_pages: I: upper end of @max_inflight_pages
+ * @nodes:	I: pages in flight of each node
  * @plugs:	I: one plug a CPU
  * @stats:	I: one set of counters a CPU
  * @batches:	I: the pool's memory
  * @batch_pages: K: pages that make a batch
- * @max_inflight_pages: K: bound of @inflight_pages
- * @stopped:	K: reasons not to accept anything; see scq_stop()
- * @inflight_pages: A: pages accepted and not yet finished
- * @nr_waiting:	A: tasks that scq_throttle() holds, about to be held or let go
+ * @max_inflight_pages: K: bound of a node's pages in flight
+ * @stopped:	A: reasons not to accept anything; see scq_stop()
+ * @finished_pages: A: pages ever finished; wraps
+ * @stuck_at:	value of @finished_pages when a wait timed out; racy, a hint
+ * @nice:	nice value of workers, as the last one saw it; racy, a hint
+ * @nr_throttled: A: tasks that scq_throttle() holds, about to be held or let go
  * @plugged:	A: CPUs whose plug may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
  * @pool_lock:	innermost but for the workqueue's own locks; nests in a plug's
- * @knob_lock:	serialises start, stop and knobs; sleeps
- * @progress:	woken when @inflight_pages drops
+ * @knob_lock:	serialises knobs; sleeps
+ * @progress:	woken when pages are finished
  */
 struct scq {
 	const struct scq_ops *ops;
 	struct workqueue_struct *wq;
 	unsigned long push_delay;
 	unsigned long limit_pages;
+	struct scq_node *nodes;
 	struct scq_plug __percpu *plugs;
 	struct scq_stats __percpu *stats;
 	struct scq_batch *batches;
 
 	unsigned int batch_pages;
 	unsigned long max_inflight_pages;
-	unsigned int stopped;
 
-	atomic_long_t inflight_pages;
-	atomic_t nr_waiting;
+	atomic_t stopped;
+	atomic_long_t finished_pages;
+	long stuck_at;
+	int nice;
+	atomic_t nr_throttled;
 	cpumask_var_t plugged;
 
 	struct list_head pool;
@@ -153,16 +177,20 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 void scq_destroy(struct scq *scq);
 
 void scq_start(struct scq *scq);
-void scq_stop(struct scq *scq);
+int scq_stop(struct scq *scq, long timeout);
+int scq_flush(struct scq *scq, long timeout);
 
-enum scq_stat scq_queue(struct scq *scq, unsigned int nr_pages);
+enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
+			unsigned long limit);
+void scq_release(struct scq *scq, int nid, unsigned long nr_pages);
 void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);
-void scq_flush(struct scq *scq);
-bool scq_wait(struct scq *scq, unsigned long timeout);
-bool scq_is_behind(struct scq *scq);
-bool scq_throttle(struct scq *scq, bool (*enough)(const void *need),
-		  const void *need, unsigned long timeout);
+
+long scq_node_inflight(struct scq *scq, int nid);
+long scq_inflight(struct scq *scq);
+bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout);
+bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout);
+bool scq_has_waiters(struct scq *scq);
 
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
 int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);
@@ -182,9 +210,11 @@ enum scq_fault {
 #ifdef CONFIG_FAULT_INJECTION
 extern struct fault_attr scq_fault_attr;
 extern u32 scq_fault_points;
+extern u32 scq_fault_delay_ms;
 
 bool scq_should_fail(enum scq_fault point);
 #else
+#define scq_fault_delay_ms	0
 static inline bool scq_should_fail(enum scq_fault point)
 {
 	return false;

@@ -21,7 +21,8 @@
 #define NR_BATCHES	16
 #define LIMIT_PAGES	4096
 #define NR_SUBMITTERS	4
-#define NEVER		(60 * HZ)	/* longer than any test */
+#define NEVER		(60 * HZ)	/* longer than any test may take */
+#define LONG		(10 * HZ)	/* for what must happen, on any machine */
 #define SLICED_ORDER	8
 #define SLICED_PAGES	BIT(SLICED_ORDER)
 
@@ -32,6 +33,7 @@ struct item {
 	bool shed;		/* the first store leaves it to the second */
 	bool fail;		/* no store takes it */
 	bool slice_fails;	/* one of its slices is not stored */
+	bool submit;		/* the first store does not wait for its write */
 	bool cancel;		/* it needs none: nobody wants its content */
 	bool put_back;		/* its finish does not free it */
 	bool dirtied;		/* while under writeback, as it must be */
@@ -64,7 +66,10 @@ struct fixture {
 	struct workqueue_struct *wq;
 	struct work_struct opener;	/* of the gate, once somebody waits */
 	struct work_struct waiter;
-	bool let_go;			/* who waited, before the gate opened */
+	const struct test_need *waiting; /* what it waits for */
+	bool waited;			/* it had enough then */
+	bool let_go;			/* all waiters, before the gate opened */
+	unsigned int finished;		/* folios, when throttle() returned */
 };
 
 static void test_store(struct scq_run *run)
@@ -88,6 +93,8 @@ static void test_store(struct scq_run *run)
 			item->bad = true;
 		if (item->cancel)
 			scq_settle(run, folio, SCQ_CANCELLED_FREED);
+		else if (item->submit)
+			scq_settle(run, folio, SCQ_SUBMITTED);
 		else if (!item->fail && !item->shed)
 			scq_settle(run, folio, SCQ_STORED_ZSWAP);
 	}
@@ -140,7 +147,7 @@ static bool failed(const struct item *item)
 	return (item->fail || item->slice_fails) && !item->cancel;
 }
 
-static unsigned long test_finish(struct list_head *folios)
+static unsigned long test_finish(int nid, struct list_head *folios)
 {
 	struct folio *folio, *next;
 	unsigned long nr_freed = 0;
@@ -154,11 +161,12 @@ static unsigned long test_finish(struct list_head *folios)
 		list_del_init(&folio->lru);
 		item->finished++;
 		be.nr_finished++;
-		if (folio_test_writeback(folio) ||
+		if (folio_nid(folio) != nid ||
+		    folio_test_writeback(folio) != item->submit ||
 		    folio_test_dirty(folio) != failed(item) ||
 		    item->dirtied != failed(item))
 			item->bad = true;
-		if (!failed(item) && !item->put_back)
+		if (!failed(item) && !item->put_back && !item->submit)
 			nr_freed += folio_nr_pages(folio);
 	}
 	spin_unlock(&be.lock);
@@ -214,6 +222,23 @@ static bool finished_in_time(unsigned int nr)
 	return nr_finished() == nr;
 }
 
+/* As many runs of the store proceed, the rest still wait. */
+static void let_batches_pass(int nr)
+{
+	atomic_set(&be.passes, nr);
+	wake_up_all(&be.gate);
+}
+
+static bool somebody_waits(struct fixture *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < 10000 && !scq_has_waiters(&f->scq) &&
+	     !READ_ONCE(be.open); i++)
+		usleep_range(1000, 2000);
+	return scq_has_waiters(&f->scq);
+}
+
 static void free_items(void *unused)
 {
 	unsigned int i;
@@ -250,7 +275,8 @@ static enum scq_stat queue_item(struct scq *scq, struct item *item,
 				struct list_head *folios)
 {
 	unsigned int nr_pages = folio_nr_pages(item->folio);
-	enum scq_stat result = scq_queue(scq, nr_pages);
+	enum scq_stat result = scq_queue(scq, folio_nid(item->folio), nr_pages,
+					 ULONG_MAX);
 
 	scq_count(scq, result, nr_pages);
 	if (result != SCQ_QUEUED)
@@ -261,6 +287,13 @@ static enum scq_stat queue_item(struct scq *scq, struct item *item,
 	folio_unlock(item->folio);
 	list_add_tail(&item->folio->lru, folios);
 	return result;
+}
+
+/* Also waits until the batches are back in the pool. */
+static void finish_all(struct fixture *f)
+{
+	scq_flush(&f->scq, LONG);
+	flush_workqueue(f->wq);
 }
 
 /* Hand over items [@first, @first + @nr) in one pass, all of which must fit. */
@@ -297,7 +330,7 @@ static void expect_all_finished_once(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 1, be.items[i].finished);
 		KUNIT_EXPECT_FALSE(test, be.items[i].bad);
 	}
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 }
 
 static int setup(struct kunit *test, unsigned int nr_batches)
@@ -418,7 +451,7 @@ static void order_is_kept_within_a_batch(struct kunit *test)
 	for (i = 0; i < 24; i += 8)
 		submit(test, i, 8);
 	migrate_enable();
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	KUNIT_EXPECT_EQ(test, 1, be.nr_runs);
 	for (i = 0; i < 24; i++)
@@ -438,7 +471,7 @@ static void full_plug_makes_a_batch(struct kunit *test)
 	/* Four are through, three wait for company or a push. */
 	KUNIT_EXPECT_EQ(test, 4, nr_finished());
 	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_BATCHES));
-	KUNIT_EXPECT_EQ(test, 3, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, 3, scq_inflight(&f->scq));
 }
 
 static void one_pass_can_fill_several_batches(struct kunit *test)
@@ -474,7 +507,7 @@ static void large_folio_counts_its_pages(struct kunit *test)
 	submit(test, 0, 2);
 	expect_refused(test, 2, SCQ_INLINE_INFLIGHT);
 	open_gate();
-	scq_flush(&f->scq);
+	finish_all(f);
 	KUNIT_EXPECT_EQ(test, 2, nr_finished());
 }
 
@@ -499,7 +532,7 @@ static void slices_cover_a_large_folio(struct kunit *test)
 	make_items(test, 1, SLICED_ORDER);
 	be.items[0].shed = true;
 	submit(test, 0, 1);
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
 	for (i = 0; i < SLICED_PAGES; i++)
@@ -511,12 +544,11 @@ static void slices_cover_a_large_folio(struct kunit *test)
 
 static void slices_need_no_helper(struct kunit *test)
 {
-	struct scq *scq = use_pool_of(test, 1);	/* that one is the folio's own */
-
+	use_pool_of(test, 1);	/* that one is the folio's own */
 	make_items(test, 1, SLICED_ORDER);
 	be.items[0].shed = true;
 	submit(test, 0, 1);
-	scq_flush(scq);
+	finish_all(test->priv);
 	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
 	expect_all_finished_once(test);
 }
@@ -530,7 +562,7 @@ static void failed_slice_fails_the_folio(struct kunit *test)
 	be.slice_fails = 3;
 	be.items[0].slice_fails = true;
 	submit(test, 0, 1);
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	KUNIT_EXPECT_EQ(test, SLICED_PAGES, scq_read_stat(&f->scq, SCQ_FAILED));
 	KUNIT_EXPECT_TRUE(test, folio_test_dirty(be.items[0].folio));
@@ -546,7 +578,7 @@ static void helpers_go_back_to_the_pool(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		be.items[i].shed = true;
 	submit(test, 0, 4);
-	scq_flush(&f->scq);
+	finish_all(f);
 	KUNIT_EXPECT_EQ(test, NR_BATCHES, f->scq.nr_pool);
 	expect_all_finished_once(test);
 }
@@ -586,7 +618,7 @@ static void push_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 
 	open_gate();
-	scq_flush(&f->scq);
+	finish_all(f);
 	expect_all_finished_once(test);
 }
 
@@ -594,7 +626,7 @@ static void call_flush(struct submitter *self)
 {
 	struct fixture *f = self->test->priv;
 
-	scq_flush(&f->scq);
+	finish_all(f);
 	self->accepted = nr_finished();
 }
 
@@ -628,9 +660,9 @@ static void empty_pool_means_refusal(struct kunit *test)
 	expect_refused(test, 4, SCQ_INLINE_POOL);
 
 	open_gate();
-	scq_flush(scq);
+	finish_all(test->priv);
 	submit(test, 4, 1);
-	scq_flush(scq);
+	finish_all(test->priv);
 	expect_all_finished_once(test);
 }
 
@@ -657,13 +689,13 @@ static void bound_in_flight_is_exact(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 10));
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 10);
-	KUNIT_EXPECT_EQ(test, 10, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, 10, scq_inflight(&f->scq));
 	expect_refused(test, 10, SCQ_INLINE_INFLIGHT);
 
 	open_gate();
-	scq_flush(&f->scq);
+	finish_all(f);
 	submit(test, 10, 1);
-	scq_flush(&f->scq);
+	finish_all(f);
 	expect_all_finished_once(test);
 }
 
@@ -695,12 +727,12 @@ static void bound_is_exact_with_many_submitters(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, bound));
 	WRITE_ONCE(be.open, false);
 	KUNIT_EXPECT_EQ(test, bound, run_submitters(test, offer_once));
-	KUNIT_EXPECT_EQ(test, bound, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, bound, scq_inflight(&f->scq));
 
 	open_gate();
-	scq_flush(&f->scq);
+	finish_all(f);
 	KUNIT_EXPECT_EQ(test, bound, nr_finished());
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 }
 
 /* Offer each item until it is accepted, in passes of changing length. */
@@ -748,7 +780,7 @@ static void every_folio_is_finished_once(struct kunit *test)
 				run_submitters(test, offer_until_accepted));
 		/* Without help: a lost wake-up must not be healed by a flush. */
 		KUNIT_EXPECT_TRUE(test, finished_in_time(be.nr_items));
-		scq_flush(&f->scq);
+		finish_all(f);
 		expect_all_finished_once(test);
 	}
 	KUNIT_EXPECT_LE(test, be.largest, 7);
@@ -763,7 +795,7 @@ static void refused_folio_goes_to_the_next_store(struct kunit *test)
 	for (i = 0; i < 12; i += 3)
 		be.items[i].shed = true;
 	submit(test, 0, 12);
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	/* Those only, and in their order */
 	KUNIT_EXPECT_EQ(test, 4, be.nr_shed);
@@ -782,7 +814,7 @@ static void cancelled_folio_is_not_stored(struct kunit *test)
 	make_items(test, 4, 0);
 	be.items[1].cancel = true;
 	submit(test, 0, 4);
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	KUNIT_EXPECT_EQ(test, 0, be.nr_shed);
 	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_CANCELLED_FREED));
@@ -801,7 +833,7 @@ static void failed_store_is_dirty_before_writeback_ends(struct kunit *test)
 	for (i = 0; i < 64; i++)
 		be.items[i].fail = true;
 	submit(test, 0, 64);
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	KUNIT_EXPECT_EQ(test, 64, scq_read_stat(&f->scq, SCQ_FAILED));
 	for (i = 0; i < 64; i++)
@@ -816,13 +848,29 @@ static void one_failure_spares_the_rest(struct kunit *test)
 	make_items(test, 8, 0);
 	be.items[3].fail = true;
 	submit(test, 0, 8);
-	scq_flush(&f->scq);
+	finish_all(f);
 
 	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_FAILED));
 	KUNIT_EXPECT_EQ(test, 7, scq_read_stat(&f->scq, SCQ_FREED));
 	KUNIT_EXPECT_FALSE(test, folio_test_dirty(be.items[2].folio));
 	KUNIT_EXPECT_TRUE(test, folio_test_dirty(be.items[3].folio));
 	expect_all_finished_once(test);
+}
+
+static void submitted_folio_stays_under_writeback(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 4, 0);
+	be.items[2].submit = true;
+	submit(test, 0, 4);
+	finish_all(f);
+
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_SUBMITTED));
+	KUNIT_EXPECT_EQ(test, 3, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_PUT_BACK));
+	expect_all_finished_once(test);
+	folio_end_writeback(be.items[2].folio);
 }
 
 static void stop_drains(struct kunit *test)
@@ -832,11 +880,11 @@ static void stop_drains(struct kunit *test)
 	make_items(test, 11, 0);
 	scq_set_batch_pages(&f->scq, 4);
 	submit(test, 0, 11);
-	scq_stop(&f->scq);
+	KUNIT_EXPECT_EQ(test, 0, scq_stop(&f->scq, LONG));
 	expect_all_finished_once(test);
 
 	expect_refused(test, 0, SCQ_INLINE_STOPPED);
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&f->scq.inflight_pages));
+	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 
 	scq_start(&f->scq);
 	be.nr_stored = 0;
@@ -847,7 +895,7 @@ static void call_stop(struct submitter *self)
 {
 	struct fixture *f = self->test->priv;
 
-	scq_stop(&f->scq);
+	KUNIT_EXPECT_EQ(self->test, 0, scq_stop(&f->scq, LONG));
 	self->accepted = nr_finished();
 }
 
@@ -869,81 +917,227 @@ static void stop_waits_for_a_pass_under_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, stopper->accepted);
 }
 
+/* One that cannot stop in time leaves the queue as it was. */
+static void stop_is_bounded(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 2, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, scq_stop(&f->scq, HZ / 50));
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+	submit(test, 1, 1);
+	open_gate();
+	finish_all(f);
+	expect_all_finished_once(test);
+}
+
 static void stops_nest(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
 	make_items(test, 1, 0);
-	scq_stop(&f->scq);
-	scq_stop(&f->scq);
+	KUNIT_EXPECT_EQ(test, 0, scq_stop(&f->scq, LONG));
+	KUNIT_EXPECT_EQ(test, 0, scq_stop(&f->scq, LONG));
 	scq_start(&f->scq);
 	expect_refused(test, 0, SCQ_INLINE_STOPPED);
 	scq_start(&f->scq);
 	submit(test, 0, 1);
-	scq_flush(&f->scq);
+	finish_all(f);
 	expect_all_finished_once(test);
+}
+
+/* Nothing is accepted while somebody waits for all, and everything afterwards. */
+static void flush_stops_for_a_while(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct submitter *flusher;
+	unsigned int i;
+
+	make_items(test, 2, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 1);
+	flusher = spawn(test, call_flush, 0, 0);
+	for (i = 0; i < 10000 && !atomic_read(&f->scq.stopped); i++)
+		usleep_range(1000, 2000);
+	expect_refused(test, 1, SCQ_INLINE_STOPPED);
+	open_gate();
+	wait_for_completion(&flusher->done);
+	submit(test, 1, 1);
+	finish_all(f);
+	expect_all_finished_once(test);
+}
+
+/* What a test's task waits for: @nr folios to be finished, while @pending. */
+struct test_need {
+	struct scq_need need;
+	unsigned int nr;
+	bool pending;
+};
+
+static bool test_enough(const struct scq_need *need)
+{
+	return nr_finished() >= container_of_const(need, struct test_need,
+						   need)->nr;
+}
+
+static bool test_pending(const struct scq_need *need)
+{
+	return READ_ONCE(container_of_const(need, struct test_need,
+					    need)->pending);
+}
+
+#define TEST_NEED(nr_folios) {						\
+	.need = { .enough = test_enough, .pending = test_pending },	\
+	.nr = (nr_folios),						\
+	.pending = true,						\
+}
+
+static bool wait_for(struct fixture *f, const struct test_need *need,
+		     long timeout)
+{
+	return scq_wait(&f->scq, &need->need, timeout);
+}
+
+static bool throttle_for(struct fixture *f, const struct test_need *need,
+			 long timeout)
+{
+	return scq_throttle(&f->scq, &need->need, timeout);
+}
+
+static void wait_in_work(struct work_struct *work)
+{
+	struct fixture *f = container_of(work, struct fixture, waiter);
+
+	f->waited = wait_for(f, f->waiting, LONG);
 }
 
 static void wait_sees_progress(struct kunit *test)
 {
+	const struct test_need need = TEST_NEED(3);
 	struct fixture *f = test->priv;
 
 	make_items(test, 3, 0);
 	submit(test, 0, 3);
 	/* It pushes: nobody else would. */
-	KUNIT_EXPECT_TRUE(test, scq_wait(&f->scq, NEVER));
+	KUNIT_EXPECT_TRUE(test, wait_for(f, &need, LONG));
 	KUNIT_EXPECT_EQ(test, 3, nr_finished());
+}
+
+/* Others' progress is none: something is freed, but not what the task can use. */
+static void wait_without_enough_fails(struct kunit *test)
+{
+	const struct test_need need = TEST_NEED(4);
+	struct fixture *f = test->priv;
+	const unsigned long start = jiffies;
+
+	make_items(test, 3, 0);
+	submit(test, 0, 3);
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &need, LONG));
+	expect_all_finished_once(test);
+	/* It ends when what was in flight is finished. */
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
+}
+
+/* Nor does it wait for what others hand over meanwhile. */
+static void wait_is_for_what_is_in_flight(struct kunit *test)
+{
+	const struct test_need need = TEST_NEED(100);
+	struct fixture *f = test->priv;
+	const unsigned long start = jiffies;
+
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);
+	f->waiting = &need;
+	INIT_WORK(&f->waiter, wait_in_work);
+	schedule_work(&f->waiter);
+	KUNIT_EXPECT_TRUE(test, somebody_waits(f));
+	submit(test, 4, 4);
+	let_batches_pass(1);
+	flush_work(&f->waiter);
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+	open_gate();
+	finish_all(f);
+	expect_all_finished_once(test);
 }
 
 static void wait_is_bounded(struct kunit *test)
 {
+	const struct test_need need = TEST_NEED(1);
 	struct fixture *f = test->priv;
-
-	/* Nothing to wait for: at once */
-	KUNIT_EXPECT_FALSE(test, scq_wait(&f->scq, NEVER));
 
 	make_items(test, 3, 0);
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 3);
-	KUNIT_EXPECT_FALSE(test, scq_wait(&f->scq, HZ / 50));
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &need, HZ / 50));
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 }
 
-static void wait_without_progress_fails(struct kunit *test)
+static void nothing_pending_means_no_wait(struct kunit *test)
 {
+	struct test_need need = TEST_NEED(1);
 	struct fixture *f = test->priv;
-	unsigned int i;
+	const unsigned long start = jiffies;
 
-	make_items(test, 3, 0);
-	for (i = 0; i < 3; i++)
-		be.items[i].fail = true;
-	submit(test, 0, 3);
-	KUNIT_EXPECT_FALSE(test, scq_wait(&f->scq, NEVER));
+	make_items(test, 1, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 1);
+	need.pending = false;	/* what is in flight is of no use */
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &need, LONG));
+	KUNIT_EXPECT_FALSE(test, throttle_for(f, &need, LONG));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
+}
+
+/* A time-out says that workers get nowhere, until something is finished. */
+static void time_out_ends_waiting(struct kunit *test)
+{
+	const struct test_need one = TEST_NEED(1), six = TEST_NEED(6);
+	struct fixture *f = test->priv;
+	unsigned long start;
+
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 8);
+	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, HZ / 50));
+	start = jiffies;
+	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, LONG));
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &one, LONG));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
+
+	let_batches_pass(1);
+	KUNIT_EXPECT_TRUE(test, finished_in_time(4));
+	f->waiting = &six;
+	INIT_WORK(&f->waiter, wait_in_work);
+	schedule_work(&f->waiter);
+	KUNIT_EXPECT_TRUE(test, somebody_waits(f));
+	open_gate();
+	flush_work(&f->waiter);
+	KUNIT_EXPECT_TRUE(test, f->waited);
+	finish_all(f);
 	expect_all_finished_once(test);
 }
 
 static void open_gate_for_waiter(struct work_struct *work)
 {
 	struct fixture *f = container_of(work, struct fixture, opener);
-	unsigned int i;
 
-	for (i = 0; i < 10000 && !wq_has_sleeper(&f->scq.progress) &&
-	     !READ_ONCE(be.open); i++)
-		usleep_range(1000, 2000);
+	somebody_waits(f);
 	open_gate();
-}
-
-static bool are_finished(const void *nr)
-{
-	return nr_finished() >= *(const unsigned int *)nr;
 }
 
 /*
  * What scq_throttle() says to a task that needs @nr folios to be finished, of a
- * batch of four that ends only once somebody waits for it.
+ * batch of four that ends only once somebody waits for it. A task that does not
+ * wait finds none of them finished.
  */
 static bool throttle(struct kunit *test, unsigned int nr)
 {
+	const struct test_need need = TEST_NEED(nr);
 	struct fixture *f = test->priv;
 	bool ret;
 
@@ -953,10 +1147,11 @@ static bool throttle(struct kunit *test, unsigned int nr)
 	submit(test, 0, 4);
 	INIT_WORK(&f->opener, open_gate_for_waiter);
 	schedule_work(&f->opener);
-	ret = scq_throttle(&f->scq, are_finished, &nr, MAX_SCHEDULE_TIMEOUT);
+	ret = throttle_for(f, &need, LONG);
+	f->finished = nr_finished();
 	open_gate();
 	flush_work(&f->opener);
-	scq_flush(&f->scq);
+	finish_all(f);
 	expect_all_finished_once(test);
 	return ret;
 }
@@ -966,15 +1161,15 @@ static void throttle_waits_for_workers(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, throttle(test, 4));
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
+	KUNIT_EXPECT_EQ(test, 4, f->finished);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_throttled));
 }
 
-static void wait_for_four(struct work_struct *work)
+static void throttle_in_work(struct work_struct *work)
 {
 	struct fixture *f = container_of(work, struct fixture, waiter);
-	unsigned int four = 4;
 
-	scq_throttle(&f->scq, are_finished, &four, MAX_SCHEDULE_TIMEOUT);
+	f->waited = throttle_for(f, f->waiting, LONG);
 }
 
 static bool becomes(atomic_t *value, int wanted)
@@ -990,82 +1185,109 @@ static void let_a_batch_pass(struct work_struct *work)
 {
 	struct fixture *f = container_of(work, struct fixture, opener);
 
-	becomes(&f->scq.nr_waiting, 2);
+	becomes(&f->scq.nr_throttled, 2);
 	usleep_range(1000, 2000);	/* for both to sleep */
-	atomic_set(&be.passes, 1);
-	wake_up_all(&be.gate);
-	f->let_go = becomes(&f->scq.nr_waiting, 0);
+	let_batches_pass(1);
+	f->let_go = becomes(&f->scq.nr_throttled, 0);
 	open_gate();
 }
 
 static void throttle_lets_all_go_that_have_enough(struct kunit *test)
 {
+	const struct test_need four = TEST_NEED(4);
 	struct fixture *f = test->priv;
-	unsigned int four = 4;
 
 	make_items(test, 8, 0);
 	scq_set_batch_pages(&f->scq, 4);
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 8);
-	INIT_WORK(&f->waiter, wait_for_four);
+	f->waiting = &four;
+	INIT_WORK(&f->waiter, throttle_in_work);
 	INIT_WORK(&f->opener, let_a_batch_pass);
 	schedule_work(&f->waiter);
 	schedule_work(&f->opener);
-	KUNIT_EXPECT_TRUE(test, scq_throttle(&f->scq, are_finished, &four,
-					     MAX_SCHEDULE_TIMEOUT));
+	KUNIT_EXPECT_TRUE(test, throttle_for(f, &four, LONG));
 	flush_work(&f->waiter);
 	flush_work(&f->opener);
 	KUNIT_EXPECT_TRUE(test, f->let_go);
-	scq_flush(&f->scq);
+	finish_all(f);
 	expect_all_finished_once(test);
 }
 
 static void throttle_ends_with_the_last_batch(struct kunit *test)
 {
+	struct fixture *f = test->priv;
+
 	KUNIT_EXPECT_FALSE(test, throttle(test, 5));
+	KUNIT_EXPECT_EQ(test, 4, f->finished);
 }
 
-static void throttle_is_for_who_lacks_memory(struct kunit *test)
+static void throttle_is_for_tasks_that_lack_memory(struct kunit *test)
 {
+	struct fixture *f = test->priv;
+
 	KUNIT_EXPECT_FALSE(test, throttle(test, 0));
+	KUNIT_EXPECT_EQ(test, 0, f->finished);
 }
 
 static void throttle_holds_one_task_per_batch(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	atomic_set(&f->scq.nr_waiting, 1);
+	atomic_set(&f->scq.nr_throttled, 1);
 	KUNIT_EXPECT_FALSE(test, throttle(test, 4));
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->scq.nr_waiting));
+	KUNIT_EXPECT_EQ(test, 0, f->finished);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->scq.nr_throttled));
+}
+
+static void throttle_spares_tasks_of_higher_priority(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	f->scq.nice = task_nice(current) + 1;
+	KUNIT_EXPECT_FALSE(test, throttle(test, 4));
+	KUNIT_EXPECT_EQ(test, 0, f->finished);
+	/* A worker has said what its nice value is. */
+	KUNIT_EXPECT_EQ(test, 0, f->scq.nice);
 }
 
 static void throttle_does_not_wait_for_ever(struct kunit *test)
 {
+	const struct test_need one = TEST_NEED(1);
 	struct fixture *f = test->priv;
-	unsigned int one = 1;
 
 	make_items(test, 4, 0);
 	scq_set_batch_pages(&f->scq, 4);
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 4);
-	KUNIT_EXPECT_FALSE(test, scq_throttle(&f->scq, are_finished, &one,
-					      HZ / 50));
+	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, HZ / 50));
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_waiting));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_throttled));
 }
 
-static void a_quarter_of_the_bound_is_a_backlog(struct kunit *test)
+/* Each node has room of its own; a test machine may have only the first. */
+static void room_is_of_a_node(struct kunit *test)
 {
 	struct fixture *f = test->priv;
+	const int nid = nr_node_ids - 1;
 
-	make_items(test, 4, 0);
-	WRITE_ONCE(be.open, false);
-	KUNIT_ASSERT_EQ(test, 0, scq_set_batch_pages(&f->scq, 4));
-	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 20));
-	submit(test, 0, 4);
-	KUNIT_EXPECT_FALSE(test, scq_is_behind(&f->scq));
-	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 16));
-	KUNIT_EXPECT_TRUE(test, scq_is_behind(&f->scq));
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 64));
+	/* The smaller of the two bounds counts. */
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(&f->scq, 0, 40, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
+			scq_queue(&f->scq, 0, 1, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
+			scq_queue(&f->scq, 0, 25, 4096));
+	if (nid) {
+		KUNIT_EXPECT_EQ(test, SCQ_QUEUED,
+				scq_queue(&f->scq, nid, 64, 4096));
+		KUNIT_EXPECT_EQ(test, 64, scq_node_inflight(&f->scq, nid));
+		scq_release(&f->scq, nid, 64);
+	}
+	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
+	KUNIT_EXPECT_EQ(test, 40, scq_inflight(&f->scq));
+	scq_release(&f->scq, 0, 40);
+	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 }
 
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
@@ -1112,7 +1334,7 @@ static void counters_add_up(struct kunit *test)
 	scq_set_max_inflight_pages(scq, 64);
 	scq->push_delay = 1;
 	accepted = run_submitters(test, offer_once);
-	scq_flush(scq);
+	finish_all(test->priv);
 
 	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_QUEUED));
 	KUNIT_EXPECT_EQ(test, be.nr_items - accepted,
@@ -1136,7 +1358,7 @@ static void workers_do_not_reclaim(struct kunit *test)
 
 	make_items(test, 40, 0);
 	submit(test, 0, 40);	/* by a batch and by a plug's work */
-	scq_flush(&f->scq);
+	finish_all(f);
 	KUNIT_EXPECT_EQ(test, 2, be.nr_runs);
 	KUNIT_EXPECT_FALSE(test, be.bad_context);
 }
@@ -1176,7 +1398,7 @@ static void injected_store_fault_fails_the_folio(struct kunit *test)
 		be.items[i].fail = true;	/* what is to be seen of it */
 	begin_faults(test, SCQ_FAULT_STORE);
 	submit(test, 0, 8);
-	scq_flush(&f->scq);
+	finish_all(f);
 	end_faults(NULL);
 
 	KUNIT_EXPECT_EQ(test, 0, be.nr_stored);
@@ -1203,7 +1425,7 @@ static void injected_pool_fault_means_refusal(struct kunit *test)
 	end_faults(NULL);
 
 	submit(test, 8, 1);
-	scq_flush(&f->scq);
+	finish_all(f);
 	expect_all_finished_once(test);
 }
 
@@ -1214,7 +1436,7 @@ static void injected_delay_only_delays(struct kunit *test)
 	make_items(test, 40, 0);
 	begin_faults(test, SCQ_FAULT_DELAY);
 	submit(test, 0, 40);
-	scq_flush(&f->scq);
+	finish_all(f);
 	end_faults(NULL);
 	expect_all_finished_once(test);
 }
@@ -1242,19 +1464,26 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(cancelled_folio_is_not_stored),
 	KUNIT_CASE(failed_store_is_dirty_before_writeback_ends),
 	KUNIT_CASE(one_failure_spares_the_rest),
+	KUNIT_CASE(submitted_folio_stays_under_writeback),
 	KUNIT_CASE(stop_drains),
 	KUNIT_CASE(stop_waits_for_a_pass_under_way),
+	KUNIT_CASE(stop_is_bounded),
 	KUNIT_CASE(stops_nest),
+	KUNIT_CASE(flush_stops_for_a_while),
 	KUNIT_CASE(wait_sees_progress),
+	KUNIT_CASE(wait_without_enough_fails),
+	KUNIT_CASE(wait_is_for_what_is_in_flight),
 	KUNIT_CASE(wait_is_bounded),
-	KUNIT_CASE(wait_without_progress_fails),
+	KUNIT_CASE(nothing_pending_means_no_wait),
+	KUNIT_CASE(time_out_ends_waiting),
 	KUNIT_CASE(throttle_waits_for_workers),
 	KUNIT_CASE(throttle_lets_all_go_that_have_enough),
 	KUNIT_CASE(throttle_ends_with_the_last_batch),
-	KUNIT_CASE(throttle_is_for_who_lacks_memory),
+	KUNIT_CASE(throttle_is_for_tasks_that_lack_memory),
 	KUNIT_CASE(throttle_holds_one_task_per_batch),
+	KUNIT_CASE(throttle_spares_tasks_of_higher_priority),
 	KUNIT_CASE(throttle_does_not_wait_for_ever),
-	KUNIT_CASE(a_quarter_of_the_bound_is_a_backlog),
+	KUNIT_CASE(room_is_of_a_node),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
 	KUNIT_CASE(counters_add_up),
 	KUNIT_CASE(workers_do_not_reclaim),
