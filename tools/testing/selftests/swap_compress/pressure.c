@@ -174,6 +174,17 @@ unsigned long reclaim(void)
 	return freed;
 }
 
+unsigned long reclaim_until(const char *name, unsigned long growth)
+{
+	unsigned long before = stat_get(name);
+	unsigned int tries = 6;
+
+	do {
+		reclaim();
+	} while (stat_get(name) < before + growth && --tries);
+	return stat_get(name) - before;
+}
+
 /* Why pages were not handed over, of this boot. */
 static void print_inline(void)
 {
@@ -284,6 +295,19 @@ void load_start(struct load *load, unsigned long pages)
 		if (pthread_create(&loader->thread, NULL, loader_run, loader))
 			errx(1, "pthread_create");
 	}
+}
+
+bool load_until(const char *name, unsigned long value)
+{
+	unsigned int waited;
+
+	for (waited = 0; waited < 300; waited++) {
+		if (stat_get(name) > value)
+			return true;
+		sleep_ms(100);
+		kswapd_wake();
+	}
+	return false;
 }
 
 unsigned long load_stop(struct load *load)

@@ -39,6 +39,7 @@ FIXTURE_TEARDOWN(swap_compress)
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+	REPORT_TOO_LITTLE();
 }
 
 TEST_F(swap_compress, knobs_refuse_bad_values)
@@ -130,7 +131,7 @@ TEST_F_TIMEOUT(swap_compress, reclaimed_memory_comes_back, TIMEOUT)
 
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LT(1000, reclaim());
+	EXPECT_ENOUGH(1000, reclaim());
 	EXPECT_QUEUED(&self->stats, 1000);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
@@ -143,7 +144,7 @@ TEST_F_TIMEOUT(swap_compress, off_queues_nothing, TIMEOUT)
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "0"));
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LT(1000, reclaim());
+	EXPECT_ENOUGH(1000, reclaim());
 	EXPECT_EQ(self->stats.queued, stat_get("queued"));
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
@@ -152,7 +153,6 @@ TEST_F_TIMEOUT(swap_compress, off_queues_nothing, TIMEOUT)
 /* Zeroes need no store at all, but for a bit. */
 TEST_F_TIMEOUT(swap_compress, zero_pages_reach_no_store, TIMEOUT)
 {
-	unsigned long zero = stat_get("stored_zero");
 	unsigned long *word, *end;
 	unsigned long wrong = 0;
 	struct area area;
@@ -162,14 +162,13 @@ TEST_F_TIMEOUT(swap_compress, zero_pages_reach_no_store, TIMEOUT)
 	end = (unsigned long *)(area.base + AREA_PAGES * PAGE_BYTES);
 	/* Written to, or there would be no pages. */
 	memset(word, 0, AREA_PAGES * PAGE_BYTES);
-	EXPECT_LT(1000, reclaim());
-	EXPECT_LT(zero + 1000, stat_get("stored_zero"));
+	EXPECT_LE(1000, reclaim_until("stored_zero", 1000));
 	for (; word < end; word++)
 		wrong += *word != 0;
 	EXPECT_EQ(0, wrong);
 	/* Other content in the same slots: it must not come back as zeroes. */
 	area_fill(&area);
-	EXPECT_LT(1000, reclaim());
+	EXPECT_ENOUGH(1000, reclaim());
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 }
@@ -437,7 +436,7 @@ TEST_F_TIMEOUT(swap_compress, shared_page_moves_away, TIMEOUT)
 	write_and_page_out(_metadata, &area, &writer, 1);
 	pthread_join(mover.thread, NULL);
 	ksft_print_msg("%lu moves\n", mover.moved);
-	EXPECT_LT(0, mover.moved);
+	EXPECT_ENOUGH(1, mover.moved);
 	EXPECT_QUEUED(&self->stats, 200);
 	area_unmap(&mover.to);
 	area_unmap(&area);
@@ -480,7 +479,7 @@ TEST_F_TIMEOUT(swap_compress, queued_pages_move, TIMEOUT)
 	ksft_print_msg("some still queued after %u of %u rounds\n",
 		       still_queued, round);
 	if (delayed)
-		EXPECT_LT(0, still_queued);
+		EXPECT_ENOUGH(1, still_queued);
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&areas[0]);
 	area_unmap(&areas[1]);
@@ -508,7 +507,7 @@ TEST_F_TIMEOUT(swap_compress, fork_and_copy_on_write, TIMEOUT)
 
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LT(500, reclaim());
+	EXPECT_ENOUGH(500, reclaim());
 	pid = fork();
 	ASSERT_LE(0, pid);
 	/* Each rewrites other quarters of what they share: more than fits. */
@@ -543,8 +542,9 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 		reclaim_stop();
 	}
 	if (delayed) {
-		EXPECT_LT(0, seen);
-		EXPECT_LT(cancelled, stat_get("cancelled_freed"));
+		EXPECT_ENOUGH(1, seen);
+		if (seen)
+			EXPECT_LT(cancelled, stat_get("cancelled_freed"));
 	}
 	EXPECT_QUEUED(&self->stats, 256);
 	EXPECT_TRUE(idle_sums_are_right());
@@ -607,7 +607,7 @@ TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 	overfill(&area, &before, &after);
 	stalls = after.allocstall - before.allocstall;
 	waits = after.pgscan_direct_throttle - before.pgscan_direct_throttle;
-	EXPECT_LT(20, stalls + waits);
+	EXPECT_ENOUGH(21, stalls + waits);
 	if (stalls + waits > 20)
 		EXPECT_GT(stalls, 8 * waits);
 	EXPECT_QUEUED(&self->stats, 500);
@@ -651,14 +651,14 @@ TEST_F_TIMEOUT(swap_compress, shmem_if_asked_for, TIMEOUT)
 
 	area_map_shared(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LT(1000, reclaim());
+	EXPECT_ENOUGH(1000, reclaim());
 	/* Not by default; what the rest of the system had may be queued. */
 	EXPECT_GT(self->stats.queued + 1000, stat_get("queued"));
 	EXPECT_EQ(0, area_verify(&area));
 
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "1"));
 	stats_read(&self->stats);
-	EXPECT_LT(1000, reclaim());
+	EXPECT_ENOUGH(1000, reclaim());
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);

@@ -112,6 +112,7 @@ FIXTURE_TEARDOWN(node)
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));
 	vmstat_read(&vm);
 	EXPECT_EQ(self->vm.oom_kill, vm.oom_kill);
+	REPORT_TOO_LITTLE();
 }
 
 /* Both kswapds hand over to the plugs of the CPU they happen to be on. */

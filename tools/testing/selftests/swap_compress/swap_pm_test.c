@@ -50,6 +50,7 @@ FIXTURE_TEARDOWN(pm)
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+	REPORT_TOO_LITTLE();
 }
 
 /*
