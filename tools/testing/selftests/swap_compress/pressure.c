@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory under test and the pressure on it. */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -417,24 +419,54 @@ void test_end(void)
 	reclaim_stop();
 }
 
-int make_swap(const char *device)
-{
-	static unsigned int page[PAGE_BYTES / sizeof(int)];	/* the rest is zero */
-	int fd = open(device, O_RDWR | O_CLOEXEC);
-	off_t bytes;
-	int ret = -1;
+#define FIRST_BYTES	MIB	/* of file systems and partition tables too */
 
+/* Nothing, or what make_swap() has written, with what was swapped behind it */
+static bool may_be_overwritten(const unsigned char *first, const void *header)
+{
+	size_t i;
+
+	if (!memcmp(first, header, PAGE_BYTES))
+		return true;
+	for (i = 0; i < FIRST_BYTES; i++) {
+		if (first[i])
+			return false;
+	}
+	return true;
+}
+
+const char *make_swap(const char *device)
+{
+	static unsigned int header[PAGE_BYTES / sizeof(int)];
+	static unsigned char first[FIRST_BYTES];
+	const char *error = NULL;
+	struct stat stat;
+	off_t bytes;
+	int fd;
+
+	/* Not a mounted one, nor one that is swap or part of something else */
+	fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return strerror(errno);
 	bytes = lseek(fd, 0, SEEK_END);
-	page[256] = 1;				/* version */
-	page[257] = bytes / PAGE_BYTES - 1;	/* last page */
-	memcpy((char *)page + PAGE_BYTES - 10, "SWAPSPACE2", 10);
-	if (bytes >= (off_t)(16 * MIB) &&
-	    pwrite(fd, page, PAGE_BYTES, 0) == (ssize_t)PAGE_BYTES)
-		ret = fsync(fd);
+	memset(header, 0, sizeof(header));
+	header[256] = 1;			/* version */
+	header[257] = bytes / PAGE_BYTES - 1;	/* last page */
+	memcpy(&header[263], "swap_compress", 13);	/* label */
+	memcpy((char *)header + PAGE_BYTES - 10, "SWAPSPACE2", 10);
+	if (fstat(fd, &stat) || !S_ISBLK(stat.st_mode))
+		error = "no block device";
+	else if (bytes < (off_t)(16 * MIB))
+		error = "less than 16 MiB";
+	else if (pread(fd, first, FIRST_BYTES, 0) != (ssize_t)FIRST_BYTES)
+		error = "not to be read";
+	else if (!may_be_overwritten(first, header))
+		error = "its first MiB is not zero";
+	else if (pwrite(fd, header, PAGE_BYTES, 0) != (ssize_t)PAGE_BYTES ||
+		 fsync(fd))
+		error = "not to be written";
 	close(fd);
-	return ret;
+	return error;
 }
 
 /* The first device of /proc/swaps. */

@@ -177,7 +177,17 @@ bool idle_sums_are_right(void);
 			 "too little happened");			\
 } while (0)
 
-/* What mkswap writes. Returns 0, or -1 if it is no device of 16 MiB or more. */
-int make_swap(const char *device);
+/*
+ * What mkswap writes, on a device to overwrite. NULL, or why not: it is
+ * in use, or its first MiB holds something that is not from here.
+ */
+const char *make_swap(const char *device);
+#define MAKE_SWAP(device) do {						\
+	const char *__lacks = make_swap(device);			\
+									\
+	ASSERT_EQ(NULL, __lacks) {					\
+		TH_LOG("%s is not overwritten: %s", device, __lacks);	\
+	}								\
+} while (0)
 
 #endif /* SWAP_COMPRESS_PRESSURE_H */

@@ -18,7 +18,6 @@
 #include "kselftest_harness.h"
 #include "pressure.h"
 
-#define RAMDISK		"/dev/ram0"
 #define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
 #define MEMORY		"/sys/devices/system/memory/"
 
@@ -155,7 +154,7 @@ static int zram_reset(void)
 /* SWAP_COMPRESS_ZRAM: where the module is */
 static const char *zram_module(void)
 {
-	return getenv("SWAP_COMPRESS_ZRAM") ?: "/zram.ko";
+	return getenv("SWAP_COMPRESS_ZRAM") ?: "";
 }
 
 static int zram_reload(void)
@@ -193,7 +192,7 @@ static void renew_zram(struct __test_metadata *_metadata,
 			TH_LOG("not emptied: %s", strerror(errno));
 		}
 		ASSERT_EQ(0, sys_write(zram_file("disksize"), size));
-		ASSERT_EQ(0, make_swap(swap_device));
+		MAKE_SWAP(swap_device);
 		ASSERT_EQ(0, swapon(swap_device, 0));
 		revive_kswapd();
 	}
@@ -214,7 +213,7 @@ TEST_F_TIMEOUT(change, zram_reloaded_under_load, TIMEOUT)
 {
 	if (access("/sys/module/zram/initstate", R_OK) ||
 	    access(zram_module(), R_OK))
-		SKIP(return, "needs zram as a module, in SWAP_COMPRESS_ZRAM or /zram.ko");
+		SKIP(return, "needs zram as a module, named in SWAP_COMPRESS_ZRAM");
 	renew_zram(_metadata, &self->stats, zram_reload);
 }
 
@@ -345,13 +344,15 @@ TEST_F_TIMEOUT(change, memory_offline_under_load, TIMEOUT)
 /* brd is synchronous too, but copies instead of compressing. */
 TEST_F_TIMEOUT(change, ram_disk_comes_back, TIMEOUT)
 {
+	const char *disk = getenv("SWAP_COMPRESS_RAM_DISK");
 	struct area area;
 	unsigned int tries;
 
-	if (make_swap(RAMDISK))
-		SKIP(return, "needs " RAMDISK " of 16 MiB or more, ramdisk_size=16384");
+	if (!disk)
+		SKIP(return, "needs a ram disk to overwrite, named in SWAP_COMPRESS_RAM_DISK");
+	MAKE_SWAP(disk);
 	ASSERT_EQ(0, swapoff(swap_device));
-	ASSERT_EQ(0, swapon(RAMDISK, 0));
+	ASSERT_EQ(0, swapon(disk, 0));
 	area_map(&area, AREA_PAGES);
 	area_fill(&area);
 	/* What came back from zram is colder, and partly shmem. */
@@ -363,7 +364,7 @@ TEST_F_TIMEOUT(change, ram_disk_comes_back, TIMEOUT)
 	EXPECT_QUEUED(&self->stats, 300);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
-	ASSERT_EQ(0, swapoff(RAMDISK));
+	ASSERT_EQ(0, swapoff(disk));
 	ASSERT_EQ(0, swapon(swap_device, 0));
 	revive_kswapd();
 }

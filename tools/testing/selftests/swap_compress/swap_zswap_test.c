@@ -123,20 +123,22 @@ static void load_over(struct __test_metadata *_metadata, const char *disk)
 
 TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
 {
-	const char *disk = getenv("SWAP_COMPRESS_DISK") ?: "/dev/vda";
+	const char *disk = getenv("SWAP_COMPRESS_DISK");
 
-	if (make_swap(disk))
-		SKIP(return, "needs a disk to overwrite in SWAP_COMPRESS_DISK or as /dev/vda");
+	if (!disk)
+		SKIP(return, "needs a disk to overwrite, named in SWAP_COMPRESS_DISK");
+	MAKE_SWAP(disk);
 	load_over(_metadata, disk);
 }
 
 /* One that says so in a timer, some time later */
 TEST_F_TIMEOUT(zswap, timer_disk_under_load, TIMEOUT)
 {
-	const char *disk = getenv("SWAP_COMPRESS_NULL_BLK") ?: "/dev/nullb_swap";
+	const char *disk = getenv("SWAP_COMPRESS_NULL_BLK");
 
-	if (make_swap(disk))
-		SKIP(return, "needs a null_blk with irqmode=2 and memory_backed=1 in SWAP_COMPRESS_NULL_BLK or as /dev/nullb_swap");
+	if (!disk)
+		SKIP(return, "needs a null_blk with irqmode=2 and memory_backed=1, named in SWAP_COMPRESS_NULL_BLK");
+	MAKE_SWAP(disk);
 	load_over(_metadata, disk);
 }
 
