@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# initramfs.sh OUT [BASE]: builds the guest's initramfs: busybox, the guest programs, their content, the jobs. No root.
+# initramfs.sh OUT [BASE]: builds the guest's initramfs: busybox, the workload, the selftests, their content, the jobs. No
+# root.
 # MIX_MIB: amount of content, 16 MiB by default.
 
 . "$(dirname "$0")/common.sh"
@@ -11,22 +12,34 @@ check_base "$base"
 MIX_MIB=${MIX_MIB:-16}
 check_number MIX_MIB "$MIX_MIB" 1 256
 
+LOAD=$ROOT/bench/load
 SELFTESTS=$ROOT/tools/testing/selftests/swap_compress
 CC=${CC:-gcc}
 
 # Everything the file depends on but the kernel tree, which $tree names. The same stamp means that there is nothing to do.
 stamp() {
 	echo "$tree $MIX_MIB"
-	cat "$ROOT"/guest/{init,lib.sh,initramfs.list} "$ROOT"/guest/jobs/* "$SELFTESTS"/*.[ch] \
+	cat "$ROOT"/guest/{init,lib.sh,initramfs.list} "$ROOT"/guest/jobs/* "$LOAD"/*.[ch] "$SELFTESTS"/* \
 		"$ROOT"/scripts/{initramfs.sh,mix.py} "$busybox"
 	"$CC" --version
 }
 
-compile() {	# PROGRAM SOURCE...
-	local program=$1
-	shift
-	"$CC" -static -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -pthread -isystem "$tree/tools/testing/selftests" -o "$program" "$@" ||
-		die "cannot compile ${program##*/}"
+# The workload, with what it shares with the selftests
+load() {
+	"$CC" -static -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -pthread -I "$SELFTESTS" -o "$BUILD/swap_load" \
+		"$LOAD"/*.c "$SELFTESTS"/{busy,mix,sysfile}.c || die "cannot compile swap_load"
+}
+
+# Ours, built and installed by the kernel's own makefiles. Prints their lines of the initramfs' list.
+selftests() {	# PATCHED-TREE
+	local log=$BUILD/selftests.log install=$BUILD/install
+	make -C "$1/tools/testing/selftests" "O=$BUILD" "CC=$CC" USERCFLAGS=-Werror TARGETS=swap_compress \
+		"KSFT_INSTALL_PATH=$install" install >"$log" 2>&1 ||
+		die "cannot build the selftests:
+$(tail -n 20 "$log")"
+	# Folders before what is in them, and the same order each time
+	find "$install" -type d -printf 'dir /kselftest/%P 0755 0 0\n' \
+		-o -type f -printf "file /kselftest/%P $install/%P 0755 0 0\n" | sed 's|/ 0755| 0755|' | LC_ALL=C sort
 }
 
 # Those of the kernel that concern zswap and zram as swap. Not ours to make free of warnings.
@@ -38,18 +51,16 @@ kernel_selftests() {	# FOLDER
 
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
-	local test
-	compile "$BUILD/swap_load" "$SELFTESTS"/{swap_load,apps,busy,mix,sysfile}.c
-	for test in swap_{compress,change,zswap,large,memcg,node,fault,pm}_test; do
-		compile "$BUILD/$test" "$SELFTESTS"/{"$test",busy,pressure,mix,sysfile}.c
-	done
+	load
+	cp "$ROOT/guest/initramfs.list" "$BUILD/list"
+	selftests "$("$ROOT/scripts/tree.sh" "$base")" >>"$BUILD/list"
 	kernel_selftests "$tree/tools/testing/selftests"
 	"$CC" -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
 	python3 "$ROOT/scripts/mix.py" "$tree" "$BUILD/mix" "$MIX_MIB" || die "cannot collect the content for the guest"
 }
 
 lock_cache
-need build guest
+need source patch build guest
 busybox=$(command -v busybox)
 ! readelf -l "$busybox" | grep -q INTERP ||
 	die "$busybox is not static, the guest has no libraries: install the package busybox-static"
@@ -61,7 +72,7 @@ if [[ ! -e $out || $(cat "$out.stamp" 2>/dev/null) != "$want" ]]; then
 	export GUEST=$ROOT/guest BUSYBOX=$busybox BUILD=$TMP
 	build_parts
 	# Not compressed: unpacking costs an emulated guest more than reading does.
-	"$BUILD/gen_init_cpio" -t 0 "$ROOT/guest/initramfs.list" >"$TMP/cpio" ||
+	"$BUILD/gen_init_cpio" -t 0 "$BUILD/list" >"$TMP/cpio" ||
 		die "cannot write the initramfs"
 	mv "$TMP/cpio" "$out"
 	echo "$want" >"$out.stamp"
