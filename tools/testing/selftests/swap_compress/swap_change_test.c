@@ -341,6 +341,37 @@ TEST_F_TIMEOUT(change, memory_offline_under_load, TIMEOUT)
 	EXPECT_EQ(0, load_stop(&load));
 }
 
+static int write_byte(const char *device, off_t offset, char byte)
+{
+	int fd = open(device, O_WRONLY | O_CLOEXEC);
+	int ret = -1;
+
+	if (fd < 0)
+		return -1;
+	if (pwrite(fd, &byte, 1, offset) == 1)
+		ret = fsync(fd);
+	close(fd);
+	return ret;
+}
+
+/* These tests may be run on a machine with something to lose. */
+TEST_F_TIMEOUT(change, only_free_devices_are_overwritten, TIMEOUT)
+{
+	const char *disk = getenv("SWAP_COMPRESS_RAM_DISK");
+
+	EXPECT_STREQ(strerror(EBUSY), make_swap(swap_device) ?: "overwritten");
+	EXPECT_NE(NULL, make_swap("/dev/null"));
+	if (!disk)
+		SKIP(return, "needs a ram disk to overwrite, named in SWAP_COMPRESS_RAM_DISK");
+	MAKE_SWAP(disk);
+	/* Its own, once more */
+	MAKE_SWAP(disk);
+	ASSERT_EQ(0, write_byte(disk, 100, 1));
+	EXPECT_NE(NULL, make_swap(disk));
+	ASSERT_EQ(0, write_byte(disk, 100, 0));
+	MAKE_SWAP(disk);
+}
+
 /* brd is synchronous too, but copies instead of compressing. */
 TEST_F_TIMEOUT(change, ram_disk_comes_back, TIMEOUT)
 {
