@@ -87,6 +87,11 @@ unsigned long area_verify(const struct area *area)
 	return wrong;
 }
 
+void area_page_out(const struct area *area)
+{
+	madvise(area->base, area->pages * PAGE_BYTES, MADV_PAGEOUT);
+}
+
 unsigned long page_entry(const void *page)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

@@ -42,6 +42,8 @@ void area_unmap(struct area *area);
 void area_fill(struct area *area);
 /* How many pages hold a wrong byte. */
 unsigned long area_verify(const struct area *area);
+/* MADV_PAGEOUT: this task reclaims all of it. */
+void area_page_out(const struct area *area);
 void page_fill(struct area *area, unsigned long page);
 bool page_wrong(const struct area *area, unsigned long page);
 

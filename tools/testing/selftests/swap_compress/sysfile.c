@@ -138,6 +138,7 @@ static const struct {
 #define FIELD(name) { #name, offsetof(struct vmstat, name) }
 	FIELD(nr_free_pages),
 	FIELD(nr_isolated_anon),
+	FIELD(nr_writeback),
 	FIELD(pgsteal_kswapd),
 	FIELD(pgsteal_direct),
 	FIELD(pgsteal_anon),

@@ -32,6 +32,7 @@ unsigned long zoneinfo_sum(const char *name);
 struct vmstat {
 	unsigned long nr_free_pages;
 	unsigned long nr_isolated_anon;
+	unsigned long nr_writeback;
 	unsigned long pgsteal_kswapd;	/* including the feature's workers */
 	unsigned long pgsteal_direct;
 	unsigned long pgsteal_anon;
