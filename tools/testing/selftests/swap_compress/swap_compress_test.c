@@ -552,6 +552,96 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	EXPECT_LE(swap_free, meminfo_kib("SwapFree") + 2048);
 }
 
+#define KSM		"/sys/kernel/mm/ksm/"
+#define KSM_PAGES	128UL
+
+static struct setting ksm[] = {
+	{ .path = KSM "run" },
+	{ .path = KSM "pages_to_scan" },
+	{ .path = KSM "sleep_millisecs" },
+};
+
+static void fill_for_ksm(struct area *area)
+{
+	unsigned long i;
+
+	for (i = 0; i < area->pages; i++) {
+		memset(area->base + i * PAGE_BYTES, 0x55, PAGE_BYTES);
+		memcpy(area->base + i * PAGE_BYTES, &i, sizeof(i));
+	}
+}
+
+/* Makes each page one that KSM has merged, with a single user left. */
+static bool merge(struct area *area)
+{
+	unsigned int waited;
+	struct area twin;
+	bool merged;
+
+	area_map(&twin, area->pages);
+	fill_for_ksm(&twin);
+	madvise(area->base, area->pages * PAGE_BYTES, MADV_MERGEABLE);
+	madvise(twin.base, twin.pages * PAGE_BYTES, MADV_MERGEABLE);
+	sys_write_long(KSM "pages_to_scan", 4 * KSM_PAGES);
+	sys_write(KSM "sleep_millisecs", "20");
+	sys_write(KSM "run", "1");
+	for (waited = 0; waited < 600; waited++) {
+		merged = sys_long(KSM "pages_shared") >= (long)area->pages;
+		if (merged)
+			break;
+		sleep_ms(100);
+	}
+	sys_write(KSM "run", "0");
+	area_unmap(&twin);
+	return merged;
+}
+
+/*
+ * A queued page that nobody can want any more is not stored. KSM can: it gives the
+ * page to the next that has the same content.
+ */
+TEST_F_TIMEOUT(swap_compress, ksm_pages_are_stored, TIMEOUT)
+{
+	unsigned long cancelled, stored;
+	struct area area;
+	bool merged;
+	int round;
+
+	if (access(KSM "run", W_OK))
+		SKIP(return, "needs a kernel with CONFIG_KSM");
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	fault(FAULT_OWN, 100);
+	settings_save(ksm, ARRAY_SIZE(ksm));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	for (round = 0; round < 2; round++) {
+		area_map(&area, KSM_PAGES);
+		fill_for_ksm(&area);
+		merged = round && merge(&area);
+		EXPECT_EQ(round, merged);
+		cancelled = stat_get("cancelled_freed");
+		stored = stat_get("stored");
+		area_page_out(&area);
+		EXPECT_ENOUGH(KSM_PAGES / 2,
+			      sys_long(SWAP_COMPRESS "inflight_pages"));
+		madvise(area.base, area.pages * PAGE_BYTES, MADV_DONTNEED);
+		EXPECT_TRUE(idle_sums_are_right());
+		cancelled = stat_get("cancelled_freed") - cancelled;
+		stored = stat_get("stored") - stored;
+		ksft_print_msg("%s: %lu cancelled, %lu stored\n",
+			       merged ? "merged" : "not merged", cancelled,
+			       stored);
+		if (merged) {
+			EXPECT_EQ(0, cancelled);
+			EXPECT_LT(KSM_PAGES / 2, stored);
+		} else {
+			EXPECT_LT(0, cancelled);
+		}
+		area_unmap(&area);
+	}
+	settings_restore(ksm, ARRAY_SIZE(ksm));
+}
+
 /* Fills more than there is, and no more than fits when it is compressed. */
 static void overfill(struct area *area, struct vmstat *before,
 		     struct vmstat *after)
