@@ -6,8 +6,10 @@
  * Needs what swap_compress_test needs, and CONFIG_TRANSPARENT_HUGEPAGE.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 
 #include "kselftest_harness.h"
 #include "pressure.h"
@@ -72,35 +74,88 @@ TEST_F_TIMEOUT(large, reclaimed_memory_comes_back, TIMEOUT)
 	area_unmap(&area);
 }
 
-/* With batches of one page, only a large folio makes a batch of more. */
-TEST_F_TIMEOUT(large, is_handed_over_whole, TIMEOUT)
+/*
+ * Reclaims four large folios, one at a time: there is room for each. With batches of
+ * one page, only a large folio makes a batch of more. Returns how many were queued
+ * whole, or more; not all of the area may be of large folios.
+ */
+static unsigned long hand_over(struct __test_metadata *_metadata,
+			       struct area *area, unsigned long bytes)
 {
-	const unsigned long bytes = variant->kib * 1024UL;
-	unsigned long written = sys_long(self->swpout);
-	unsigned long batches = stat_get("batches");
-	unsigned long queued, first;
-	struct area area;
+	unsigned long batches, queued, first;
 	unsigned int i;
 
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "1"));
-	area_map(&area, AREA_PAGES / 4);
-	madvise(area.base, area.pages * PAGE_BYTES, MADV_HUGEPAGE);
-	area_fill(&area);
-	first = ((unsigned long)area.base + bytes - 1) / bytes * bytes;
-	/* One at a time: there is room for each. */
+	area_map(area, AREA_PAGES / 4);
+	madvise(area->base, area->pages * PAGE_BYTES, MADV_HUGEPAGE);
+	area_fill(area);
+	EXPECT_TRUE(idle_sums_are_right());
+	batches = stat_get("batches");
+	queued = stat_get("queued");
+	first = ((unsigned long)area->base + bytes - 1) / bytes * bytes;
 	for (i = 0; i < 4; i++) {
 		madvise((void *)(first + i * bytes), bytes, MADV_PAGEOUT);
 		EXPECT_TRUE(idle_sums_are_right());
 	}
-	written = sys_long(self->swpout) - written;
 	batches = stat_get("batches") - batches;
-	queued = stat_get("queued") - self->stats.queued;
+	queued = stat_get("queued") - queued;
+	ksft_print_msg("%lu pages queued in %lu batches\n", queued, batches);
+	return (queued - batches) / (bytes / PAGE_BYTES - 1);
+}
+
+TEST_F_TIMEOUT(large, is_handed_over_whole, TIMEOUT)
+{
+	unsigned long written = sys_long(self->swpout);
+	unsigned long whole;
+	struct area area;
+
+	whole = hand_over(_metadata, &area, variant->kib * 1024UL);
+	written = sys_long(self->swpout) - written;
 	EXPECT_ENOUGH(1, written);
-	if (written)
-		EXPECT_LE(batches + bytes / PAGE_BYTES - 1, queued);
+	EXPECT_LE(written, whole);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
+}
+
+/* What zswap does not take goes to the device behind, which does not wait either. */
+TEST_F_TIMEOUT(large, goes_to_zswap, TIMEOUT)
+{
+	unsigned long refused = stat_get("inline_device");
+	unsigned long stored = stat_get("stored") + stat_get("stored_zswap");
+	struct area area;
+
+	if (sys_write(ZSWAP "enabled", "1"))
+		SKIP(return, "needs a kernel with CONFIG_ZSWAP");
+	EXPECT_ENOUGH(1, hand_over(_metadata, &area, variant->kib * 1024UL));
+	EXPECT_LE(stored + variant->kib / 4,
+		  stat_get("stored") + stat_get("stored_zswap"));
+	EXPECT_EQ(refused, stat_get("inline_device"));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/* With a disk behind zswap a worker might have to wait for the disk. */
+TEST_F_TIMEOUT(large, is_not_handed_over_with_a_disk, TIMEOUT)
+{
+	const char *disk = getenv("SWAP_COMPRESS_DISK");
+	unsigned long refused = stat_get("inline_device");
+	struct area area;
+
+	if (!disk)
+		SKIP(return, "needs a disk to overwrite, named in SWAP_COMPRESS_DISK");
+	if (sys_write(ZSWAP "enabled", "1"))
+		SKIP(return, "needs a kernel with CONFIG_ZSWAP");
+	MAKE_SWAP(disk);
+	ASSERT_EQ(0, swapoff(swap_device));
+	ASSERT_EQ(0, swapon(disk, 0));
+	EXPECT_EQ(0, hand_over(_metadata, &area, variant->kib * 1024UL));
+	EXPECT_LE(refused + variant->kib / 4, stat_get("inline_device"));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+	ASSERT_EQ(0, swapoff(disk));
+	ASSERT_EQ(0, swapon(swap_device, 0));
+	revive_kswapd();
 }
 
 /* A part of one is enough to have it back, and the rest must be right too. */
