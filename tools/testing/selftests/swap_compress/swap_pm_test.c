@@ -113,7 +113,11 @@ TEST_F_TIMEOUT(pm, hibernation_under_load, TIMEOUT)
 	EXPECT_EQ(0, error) {
 		TH_LOG("hibernation: %s", strerror(-error));
 	}
-	revive_kswapd();
+	/* As before, it is queued again. */
+	stats_read(&self->stats);
+	reclaim_start();
+	wait_until_queued(&self->stats);
+	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, load_stop(&load));
 	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
 	EXPECT_EQ(1, sys_long(SWAP_COMPRESS "enabled"));
