@@ -533,11 +533,9 @@ static void scq_end_writeback(struct scq_run *run)
 	}
 }
 
-/*
- * Finish the folios of a list, those of one node at a time: mostly they all are.
- * Returns the number of pages freed.
- */
-static unsigned long scq_finish(struct scq *scq, struct list_head *folios)
+/* Finish the folios of a batch, those of one node at a time: mostly they all are. */
+static void scq_finish(struct scq *scq, struct list_head *folios,
+		       unsigned int batch_pages)
 {
 	unsigned long nr_freed = 0;
 
@@ -556,11 +554,14 @@ static unsigned long scq_finish(struct scq *scq, struct list_head *folios)
 		freed = scq->ops->finish(nid, &node_folios);
 		scq_count(scq, SCQ_FREED, freed);
 		scq_count(scq, SCQ_PUT_BACK, nr_pages - freed);
-		/* Last: from here on nobody may wait for us any more. */
-		scq_release(scq, nid, nr_pages);
 		nr_freed += freed;
+		if (list_empty(folios)) {
+			trace_swap_compress_batch_end(batch_pages, nr_freed);
+			scq_count(scq, SCQ_BATCHES, 1);
+		}
+		/* Last: from here on nobody waits for us any more. */
+		scq_release(scq, nid, nr_pages);
 	}
-	return nr_freed;
 }
 
 /*
@@ -587,7 +588,6 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 		.submitted = LIST_HEAD_INIT(run.submitted),
 	};
 	unsigned int noreclaim;
-	unsigned long nr_freed;
 
 	scq_note_nice(scq);
 	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
@@ -607,11 +607,9 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 
 	list_splice_tail_init(&run.redirty, &run.clean);
 	list_splice_tail_init(&run.submitted, &run.clean);
-	scq_count(scq, SCQ_BATCHES, 1);
-	nr_freed = scq_finish(scq, &run.clean);
+	scq_finish(scq, &run.clean, nr_pages);
 
 	memalloc_noreclaim_restore(noreclaim);
-	trace_swap_compress_batch_end(nr_pages, nr_freed);
 }
 
 static void scq_batch_work(struct work_struct *work)
