@@ -67,6 +67,20 @@ stage_apply() {	# BASE
 	stage "$1" "$tree" "$TMP/stage" "Linux $(tree_version "$tree")"
 }
 
+# A tree without the flush that the series relies on is refused, and told which commit it lacks.
+stage_prerequisites() {
+	local tree header=arch/arm64/include/asm/tlbflush.h output
+	tree=$("$ROOT/scripts/source.sh" "$DEFAULT_BASE")
+	make_tmp ""
+	mkdir -p "$TMP/tree/${header%/*}"
+	cp "$tree/$header" "$TMP/tree/$header"
+	check_prerequisites "$TMP/tree" "the pinned tree"
+	printf '%s\n' 'static inline void arch_flush_tlb_batched_pending(struct mm_struct *mm)' '{' '	dsb(ish);' '}' \
+		>"$TMP/tree/$header"
+	! output=$(check_prerequisites "$TMP/tree" "this tree" 2>&1) || die "a tree with a barrier instead of a flush is accepted"
+	grep -q "this tree lacks commit 4b634918384c" <<<"$output" || die "it is refused with: $output"
+}
+
 # The benchmark's patches, too; they are built when it runs.
 stage_bench() {	# BASE
 	"$ROOT/scripts/tree.sh" "$1" bench >/dev/null
@@ -172,7 +186,7 @@ $new"
 }
 
 # What it costs when it is off: entries of the jump table for its key, each a nop in the code.
-BRANCHES="memory 1 page_io 1 swapfile 1 vmscan 3"
+BRANCHES="memory 1 memory_hotplug 0 page_alloc 0 page_io 1 swapfile 1 vmscan 3"
 stage_off_cost() {	# BASE
 	local tree build=$CACHE/build/$1-jumplabel object want found
 	need build
@@ -180,7 +194,7 @@ stage_off_cost() {	# BASE
 	tree=$("$ROOT/scripts/tree.sh" "$1")
 	grep -q '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" || { echo "the series has no SWAP_COMPRESS_WQ"; exit $SKIP; }
 	echo "CONFIG_JUMP_LABEL=y" >"$TMP/jump_label.config"
-	kernel_config "$tree" "$build" "$ROOT/configs/qemu.config" "$ROOT/configs/swap_compress.config" "$TMP/jump_label.config"
+	kernel_config "$tree" "$build" "$ROOT"/configs/{qemu,check,swap_compress}.config "$TMP/jump_label.config"
 	# shellcheck disable=SC2086 # pairs of words
 	set -- $BRANCHES
 	while (($#)); do
@@ -261,6 +275,7 @@ run "shell scripts (shellcheck)" shellcheck
 run "Python scripts parse" python
 run "spelling (codespell)" spelling
 run "each new file is in one commit" overlay
+run "a tree that lacks a prerequisite is refused" prerequisites
 for base in "${given[@]}"; do
 	run "$base: patches apply without fuzz" apply "$base"
 	run "$base: patches of the benchmark apply on top" bench "$base"

@@ -84,10 +84,21 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 $(grep -E '^(patching|Hunk .*FAILED|can.t find file|patch: |.*malformed|Reversed)' <<<"$output" | grep -B1 -vE '^patching|^--$')"
 }
 
+# What the series relies on, and a tree may lack. A handed-over folio is unlocked before its TLB entries are flushed; a
+# fault on it calls flush_tlb_batched_pending(), which on arm64 waited for nothing before that commit.
+check_prerequisites() {	# TREE WHAT-TREE
+	local header=$1/arch/arm64/include/asm/tlbflush.h
+	[[ ! -e $header ]] || ! awk '/arch_flush_tlb_batched_pending\(/, /^}/' "$header" | grep -q 'dsb(' ||
+		die "$2 lacks commit 4b634918384c (\"arm64/mm: Close theoretical race where stale TLB entry remains valid\").
+Without it a write to a page that is being swapped out can be lost on arm64. Apply it first:
+  git cherry-pick 4b634918384c   (or take it from the stable tree: 6.12.107 and 6.18.15 have it)"
+}
+
 # The whole series.
 stage() {	# BASE TREE STAGE WHAT-TREE
 	local patch paths
 	check_series "$1"
+	check_prerequisites "$2" "$4"
 	stage_pristine "$1" "$2" "$3"
 	while read -r patch paths; do
 		# shellcheck disable=SC2086 # paths without blanks
