@@ -16,6 +16,8 @@
  *   storm        uses the filled memory in the order in which kswapd takes it,
  *                with raised watermarks: measures each fault
  *   pageout      reclaims the filled memory with MADV_PAGEOUT, and measures that
+ *   retake       reclaims a few pages with MADV_PAGEOUT and writes to them at once,
+ *                again and again: measures what a write fault takes
  *   shmem        what is filled from now on is shared memory
  *   busy         starts a process on each CPU that computes until the end
  *   apps         switches between processes whose memory does not fit together,
@@ -55,6 +57,8 @@
 #define STORM_SECONDS	6UL
 #define STORM_STEP	32	/* pages, then a moment for kswapd to be ahead */
 #define STORM_PAUSE_US	200
+#define RETAKE_PAGES	128UL	/* at a time; fewer than may be in flight */
+#define RETAKE_ROUNDS	200UL
 #define MIN_FILL_MIB	10UL
 #define MAX_BURST_MIB	160UL
 #define MAX_AREAS	8
@@ -170,6 +174,38 @@ static void do_pageout(void)
 	printf("pageout.call_seconds %.4f\n", (returned - start) / 1e9);
 	printf("pageout.stored_per_second %.1f\n",
 	       (written(&to) - written(&from)) * 1e9 / (done - start));
+}
+
+/* The content stays as it is, but each access is a write. */
+static void do_retake(void)
+{
+	unsigned char *base, *byte;
+	unsigned long start, faults = 0, all = now_ns();
+	unsigned int round, page;
+	struct vmstat from, to;
+
+	if (!nr_areas || areas[0].pages < RETAKE_PAGES)
+		errx(1, "retake: too little has been filled");
+	base = areas[0].base;
+	vmstat_read(&from);
+	for (round = 0; round < RETAKE_ROUNDS; round++) {
+		if (madvise(base, RETAKE_PAGES * PAGE_BYTES, MADV_PAGEOUT))
+			err(1, "retake: MADV_PAGEOUT");
+		start = now_ns();
+		/* The last one first: it was handed over last. */
+		for (page = RETAKE_PAGES; page--;) {
+			byte = base + page * PAGE_BYTES;
+			__atomic_fetch_add(byte, 0, __ATOMIC_RELAXED);
+		}
+		faults += now_ns() - start;
+	}
+	all = now_ns() - all;
+	vmstat_read(&to);
+	printf("retake.fault_us %.2f\n",
+	       faults / 1e3 / RETAKE_ROUNDS / RETAKE_PAGES);
+	printf("retake.round_us_per_page %.2f\n",
+	       all / 1e3 / RETAKE_ROUNDS / RETAKE_PAGES);
+	printf("retake.stored %lu\n", written(&to) - written(&from));
 }
 
 static int compare_ns(const void *a, const void *b)
@@ -554,6 +590,7 @@ static const struct {
 	{ "light", do_light },
 	{ "storm", do_storm },
 	{ "pageout", do_pageout },
+	{ "retake", do_retake },
 	{ "shmem", do_shmem },
 	{ "busy", do_busy },
 	{ "apps", do_apps },
