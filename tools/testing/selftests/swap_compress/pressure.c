@@ -196,7 +196,8 @@ unsigned long reclaim_until(const char *name, unsigned long growth)
 static void print_inline(void)
 {
 	static const char * const reasons[] = {
-		"inline_not_kswapd", "inline_unsuited", "inline_device",
+		"inline_not_kswapd", "inline_unsuited", "inline_isolated",
+		"inline_device",
 		"inline_zswap", "inline_uniprocessor", "inline_stopped",
 		"inline_inflight", "inline_pool",
 	};
@@ -248,7 +249,7 @@ bool idle_sums_are_right(void)
 	}
 	queued = stat_get("queued");
 	stored = stat_get("stored") + stat_get("stored_zswap") +
-		 stat_get("stored_zero");
+		 stat_get("stored_zero") + stat_get("submitted");
 	failed = stat_get("failed");
 	cancelled = stat_get("cancelled_refault") + stat_get("cancelled_freed");
 	freed = stat_get("freed");

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "busy.h"
 #include "kselftest_harness.h"
 #include "pressure.h"
 
@@ -227,45 +226,48 @@ TEST_F_TIMEOUT(node, bound_by_cpuset_waits_for_what_is_queued, TIMEOUT)
 	rmdir(GROUP);
 }
 
-/* What workers free may be on the other node. */
-TEST_F_TIMEOUT(node, who_is_bound_does_not_wait, TIMEOUT)
+/*
+ * Pages of another node are of no use to a task that is bound to one where nothing
+ * can be reclaimed: it is killed without having waited for them.
+ */
+TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 {
-	const unsigned int last = NODES - 1;
-	struct vmstat free, bound, end;
-	struct area areas[2];
-	struct busy busy;
-	unsigned int node;
+	unsigned long waits;
+	struct area area;
+	int status;
+	pid_t pid;
 
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	for (node = 0; node < NODES; node++) {
-		ASSERT_EQ(0, use_nodes(MPOL_BIND, 1UL << node));
-		ASSERT_TRUE(node_take(node, AREA_PAGES / NODES));
-	}
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	fault_set(FAULT_OWN, "delay_ms", 2000);
 	fault(FAULT_OWN, 100);
-	busy_start(&busy);
-	/* Who is not does, or there is nothing to be seen here. */
-	ASSERT_EQ(0, use_nodes(MPOL_DEFAULT, 0));
-	vmstat_read(&free);
-	area_map(&areas[0], AREA_PAGES + AREA_PAGES / 4);
-	area_fill(&areas[0]);
-
-	ASSERT_EQ(0, use_nodes(MPOL_BIND, 1UL << last));
-	vmstat_read(&bound);
-	area_map(&areas[1], AREA_PAGES / 4);
-	area_fill(&areas[1]);
-	vmstat_read(&end);
-	busy_stop(&busy);
-	fault(FAULT_OWN, 0);
-	EXPECT_LT(free.pgscan_direct_throttle, bound.pgscan_direct_throttle);
-	EXPECT_LT(bound.allocstall, end.allocstall);
-	EXPECT_EQ(bound.pgscan_direct_throttle, end.pgscan_direct_throttle);
-
-	ASSERT_EQ(0, use_nodes(MPOL_DEFAULT, 0));
-	for (node = 0; node < 2; node++) {
-		EXPECT_EQ(0, area_verify(&areas[node]));
-		area_unmap(&areas[node]);
+	ASSERT_EQ(0, use_nodes(MPOL_BIND, 1));
+	area_map(&area, QUEUED_PAGES / 2);
+	area_fill(&area);
+	area_page_out(&area);
+	ASSERT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	waits = stat_get("waits");
+	pid = fork();
+	if (!pid) {
+		sys_write("/proc/self/oom_score_adj", "1000");
+		if (use_nodes(MPOL_BIND, 1UL << (NODES - 1)))
+			_exit(2);
+		while (lock_pages(PAGES_PER_MIB))
+			;
+		_exit(1);
 	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	EXPECT_EQ(waits, stat_get("waits"));
+	self->vm.oom_kill++;
+	fault(FAULT_OWN, 0);
+	fault_set(FAULT_OWN, "delay_ms", 20);
+	ASSERT_EQ(0, use_nodes(MPOL_DEFAULT, 0));
+	revive_kswapd();
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
 }
 
 int main(int argc, char **argv)

@@ -123,6 +123,43 @@ TEST_F_TIMEOUT(pm, hibernation_under_load, TIMEOUT)
 	EXPECT_EQ(1, sys_long(SWAP_COMPRESS "enabled"));
 }
 
+/*
+ * A store that does not end would keep kswapd from freezing. Suspend is refused
+ * then, and everything is as before.
+ */
+TEST_F_TIMEOUT(pm, stuck_store_refuses_suspend, TIMEOUT)
+{
+	struct area area;
+
+	if (sys_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
+	if (!delay_workers())
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	fault_set(FAULT_OWN, "delay_ms", 25000);
+	fault(FAULT_OWN, 100);
+	area_map(&area, 64);
+	area_fill(&area);
+	area_page_out(&area);
+	EXPECT_EQ(-EBUSY, sys_write("/sys/power/state", "freeze"));
+	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	fault(FAULT_OWN, 0);
+	fault_set(FAULT_OWN, "delay_ms", 20);
+	/* Those that were there are stored some time, others at once. */
+	EXPECT_EQ(0, area_verify(&area));
+	while (sys_long(SWAP_COMPRESS "inflight_pages") > 0)
+		sleep_ms(100);
+	stats_read(&self->stats);
+	area_fill(&area);
+	area_page_out(&area);
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_QUEUED(&self->stats, 32);
+	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
 int main(int argc, char **argv)
 {
 	pressure_init(false);

@@ -214,6 +214,7 @@ static void find_results(struct trace *trace)
 	while (dir && (entry = readdir(dir)) && trace->nr_results < RESULTS) {
 		result->is_store = !strncmp(entry->d_name, "stored", 6) ||
 				   !strncmp(entry->d_name, "cancelled", 9) ||
+				   !strcmp(entry->d_name, "submitted") ||
 				   !strcmp(entry->d_name, "failed");
 		if (!result->is_store && strcmp(entry->d_name, "queued") &&
 		    strncmp(entry->d_name, "inline", 6))

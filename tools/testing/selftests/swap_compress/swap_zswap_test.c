@@ -70,6 +70,33 @@ TEST_F_TIMEOUT(zswap, full_pool_means_no_hand_over, TIMEOUT)
 	area_unmap(&area);
 }
 
+#define LIMIT_HIT	"/sys/kernel/debug/zswap/pool_limit_hit"
+
+/* A page that finds the pool full hits the limit once, on whatever way it goes. */
+TEST_F_TIMEOUT(zswap, full_pool_is_counted_once, TIMEOUT)
+{
+	unsigned long tried, hits;
+	struct area area;
+
+	if (sys_long(LIMIT_HIT) < 0)
+		SKIP(return, "needs debugfs");
+	ASSERT_EQ(0, sys_write(ZSWAP "max_pool_percent", "1"));
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	tried = stat_get("inline_zswap") + stat_get("inline_inflight") +
+		stat_get("inline_not_kswapd") + stat_get("queued");
+	hits = sys_long(LIMIT_HIT);
+	EXPECT_LE(1000, reclaim_until("inline_zswap", 1000));
+	hits = sys_long(LIMIT_HIT) - hits;
+	tried = stat_get("inline_zswap") + stat_get("inline_inflight") +
+		stat_get("inline_not_kswapd") + stat_get("queued") - tried;
+	ksft_print_msg("%lu pages tried, %lu hits\n", tried, hits);
+	EXPECT_LT(0, hits);
+	EXPECT_GE(tried, hits);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
 TEST_F_TIMEOUT(zswap, toggled_under_load, TIMEOUT)
 {
 	struct load load;

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the rest of the kernel is told while pages are on their way: a task waits
+ * only for pages that it can use, and only as long as workers get somewhere;
+ * nobody who needs particular pages is kept from them.
+ *
+ * Needs what swap_compress_test needs, and the fault injection of the feature
+ * (CONFIG_FAULT_INJECTION_DEBUG_FS, debugfs at /sys/kernel/debug), which makes
+ * workers stand still for a while.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "pressure.h"
+
+#define CGROUPS		"/sys/fs/cgroup/"
+#define GROUP		CGROUPS "swap_wait/"
+#define LRU_GEN		"/sys/kernel/mm/lru_gen/enabled"
+#define CMA		"/sys/kernel/debug/cma/"
+
+#define QUEUED_PAGES	384
+
+FIXTURE(wait) {
+	struct stats stats;
+};
+
+FIXTURE_SETUP(wait)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	if (fault(FAULT_OWN, 0))
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+}
+
+FIXTURE_TEARDOWN(wait)
+{
+	fault(FAULT_OWN, 0);
+	fault_set(FAULT_OWN, "delay_ms", 20);
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_EQ(self->stats.failed, stat_get("failed"));
+	REPORT_TOO_LITTLE();
+}
+
+/* From now on each batch waits so long before it is stored. */
+static void stick_workers(struct __test_metadata *_metadata, long ms)
+{
+	ASSERT_TRUE(delay_workers());
+	ASSERT_EQ(0, fault_set(FAULT_OWN, "delay_ms", ms));
+	ASSERT_EQ(0, fault(FAULT_OWN, 100));
+}
+
+/* Hands over pages to workers that stand still. */
+static void queue_pages(struct __test_metadata *_metadata, struct area *area)
+{
+	area_map(area, QUEUED_PAGES);
+	area_fill(area);
+	area_page_out(area);
+	ASSERT_LT(QUEUED_PAGES / 2, sys_long(SWAP_COMPRESS "inflight_pages"));
+}
+
+/* How a child ended: its exit status, or 128 and the signal that killed it. */
+static int child_status(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+				     WEXITSTATUS(status);
+}
+
+/* This process is the one to be killed. */
+static void volunteer(void)
+{
+	sys_write("/proc/self/oom_score_adj", "1000");
+}
+
+static void write_to(size_t bytes)
+{
+	unsigned char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	if (memory == MAP_FAILED)
+		_exit(1);
+	for (i = 0; i < bytes; i += PAGE_BYTES)
+		memory[i] = i >> 12 | 1;
+}
+
+/*
+ * A cgroup that has no swap is at its limit, while pages of others are stuck: none
+ * of these can help it.
+ */
+TEST_F_TIMEOUT(wait, cgroup_does_not_wait_for_pages_of_others, TIMEOUT)
+{
+	unsigned long waits;
+	struct area area;
+	pid_t pid;
+
+	sys_write(CGROUPS "cgroup.subtree_control", "+memory");
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		SKIP(return, "needs cgroup v2 at " CGROUPS);
+	if (sys_write(GROUP "memory.max", "8M") ||
+	    sys_write(GROUP "memory.swap.max", "0"))
+		SKIP(return, "needs cgroup v2 with the memory controller");
+	stick_workers(_metadata, 1000);
+	queue_pages(_metadata, &area);
+	waits = stat_get("waits");
+	pid = fork();
+	if (!pid) {
+		volunteer();
+		if (sys_write(GROUP "cgroup.procs", "0"))
+			_exit(2);
+		write_to(16 * MIB);
+		_exit(0);
+	}
+	EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	EXPECT_EQ(waits, stat_get("waits"));
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+	rmdir(GROUP);
+}
+
+/* Locks memory until it is killed for it. */
+static void lock_all(void)
+{
+	void *memory;
+
+	volunteer();
+	for (;;) {
+		memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED || mlock(memory, MIB))
+			_exit(1);
+	}
+}
+
+/*
+ * No memory is left, and what is on its way does not come: the task that took it all
+ * is killed, after a few vain waits and not after one for each attempt to reclaim.
+ */
+TEST_F_TIMEOUT(wait, oom_kill_is_put_off_for_a_bounded_time, TIMEOUT)
+{
+	unsigned long waits;
+	struct area area;
+	pid_t pid;
+
+	stick_workers(_metadata, 3000);
+	queue_pages(_metadata, &area);
+	waits = stat_get("waits");
+	pid = fork();
+	if (!pid)
+		lock_all();
+	EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	waits = stat_get("waits") - waits;
+	ksft_print_msg("%lu waits\n", waits);
+	EXPECT_GT(64, waits);
+	fault(FAULT_OWN, 0);
+	revive_kswapd();
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/* Switching off waits for what is on its way, and can be given up by a signal. */
+TEST_F_TIMEOUT(wait, switching_off_can_be_killed, TIMEOUT)
+{
+	struct area area;
+	pid_t pid;
+
+	stick_workers(_metadata, 2000);
+	queue_pages(_metadata, &area);
+	pid = fork();
+	if (!pid)
+		_exit(sys_write(SWAP_COMPRESS "enabled", "0") ? 1 : 0);
+	sleep_ms(300);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	EXPECT_EQ(1, sys_long(SWAP_COMPRESS "enabled"));
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, area_verify(&area));
+	EXPECT_TRUE(idle_sums_are_right());
+	/* It still accepts pages. */
+	stats_read(&self->stats);
+	area_page_out(&area);
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_QUEUED(&self->stats, 100);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/* Is there a ZONE_MOVABLE with memory? */
+static bool has_zone_movable(void)
+{
+	unsigned long pages, managed = 0;
+	char line[128], zone[32] = "";
+	FILE *zones = fopen("/proc/zoneinfo", "re");
+
+	while (zones && fgets(line, sizeof(line), zones)) {
+		if (sscanf(line, "Node %*u, zone %31s", zone) == 1)
+			continue;
+		if (!strcmp(zone, "Movable") &&
+		    sscanf(line, " managed %lu", &pages) == 1)
+			managed += pages;
+	}
+	if (zones)
+		fclose(zones);
+	return managed;
+}
+
+/* Takes memory for pipe buffers, which may not be in ZONE_MOVABLE. */
+static void fill_pipes(void)
+{
+	static char data[PAGE_BYTES];
+	int ends[2];
+
+	volunteer();
+	/* Other resources must not run out first. */
+	while (!pipe2(ends, O_NONBLOCK)) {
+		if (fcntl(ends[1], F_SETPIPE_SZ, 4 * MIB) < 0)
+			_exit(2);
+		while (write(ends[1], data, sizeof(data)) > 0)
+			;
+	}
+	_exit(1);
+}
+
+static bool pageout_stops;
+
+static void *pageout_run(void *arg)
+{
+	struct area *area = arg;
+
+	while (!__atomic_load_n(&pageout_stops, __ATOMIC_RELAXED)) {
+		area_page_out(area);
+		if (area_verify(area))
+			return arg;
+	}
+	return NULL;
+}
+
+/*
+ * Workers free pages all the time, in a zone that an allocation may not use: that
+ * is no progress for it, and it is not to try for ever.
+ */
+TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
+{
+	pthread_t pageout;
+	struct area area;
+	void *wrong;
+	pid_t pid;
+
+	if (!has_zone_movable())
+		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
+	area_map(&area, 2048);
+	area_fill(&area);
+	pageout_stops = false;
+	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &area));
+	pid = fork();
+	if (!pid)
+		fill_pipes();
+	EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	__atomic_store_n(&pageout_stops, true, __ATOMIC_RELAXED);
+	pthread_join(pageout, &wrong);
+	EXPECT_EQ(NULL, wrong);
+	EXPECT_QUEUED(&self->stats, 1000);
+	area_unmap(&area);
+}
+
+/* A field of /proc/vmstat */
+static unsigned long vmstat_field(const char *name)
+{
+	unsigned long value, found = 0;
+	char line[128], field[64];
+	FILE *file = fopen("/proc/vmstat", "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %lu", field, &value) == 2 &&
+		    !strcmp(field, name))
+			found = value;
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/*
+ * With the classic LRU, direct reclaim gives up a node of which more than an eighth
+ * of the inactive pages is isolated. What is on its way stays below that.
+ */
+TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
+{
+	unsigned long inactive = 0, inflight = 0, refused, now, i;
+	struct setting lru = { .path = LRU_GEN };
+	struct area area;
+
+	settings_save(&lru, 1);
+	if (lru.text[0])
+		ASSERT_EQ(0, sys_write(LRU_GEN, "0"));
+	refused = stat_get("inline_inflight");
+	/* Few enough for a sixteenth of them to be the smaller bound */
+	area_map(&area, AREA_PAGES / 3);
+	area_fill(&area);
+	stick_workers(_metadata, 200);
+	reclaim_start();
+	for (i = 0; i < 400; i++) {
+		now = vmstat_field("nr_inactive_anon");
+		inactive = now > inactive ? now : inactive;
+		now = sys_long(SWAP_COMPRESS "inflight_pages");
+		inflight = now > inflight ? now : inflight;
+		sleep_ms(5);
+	}
+	reclaim_stop();
+	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", inflight,
+		       inactive);
+	EXPECT_GE(inactive / 8, inflight);
+	EXPECT_LT(refused, stat_get("inline_inflight"));
+	EXPECT_ENOUGH(64, inflight);
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+	settings_restore(&lru, 1);
+}
+
+#define CMA_TRIES	16
+
+/* How many of some allocations of half of a CMA area succeed while there is load. */
+static unsigned int cma_allocations(const char *name, unsigned long pages)
+{
+	unsigned int i, succeeded = 0;
+	char alloc[128], release[128];
+	struct load load;
+
+	snprintf(alloc, sizeof(alloc), CMA "%s/alloc", name);
+	snprintf(release, sizeof(release), CMA "%s/free", name);
+	load_start(&load, AREA_PAGES);
+	for (i = 0; i < CMA_TRIES; i++) {
+		sleep_ms(50);
+		kswapd_wake();
+		if (sys_write_long(alloc, pages))
+			continue;
+		succeeded++;
+		sys_write_long(release, pages);
+	}
+	ksft_print_msg("%u of %u allocations succeeded\n", succeeded, i);
+	return load_stop(&load) ? 0 : succeeded;
+}
+
+/* Pages that are needed by alloc_contig_range() are not kept away from it. */
+TEST_F_TIMEOUT(wait, contiguous_allocations_succeed, 2 * TIMEOUT)
+{
+	const char *name = getenv("SWAP_COMPRESS_CMA") ?: "reserved";
+	unsigned int off, on;
+	char path[128];
+	long pages;
+
+	snprintf(path, sizeof(path), CMA "%s/count", name);
+	pages = sys_long(path);
+	if (pages <= 0)
+		SKIP(return, "needs CONFIG_CMA_DEBUGFS, and an area (cma=16M)");
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "0"));
+	off = cma_allocations(name, pages / 2);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
+	ASSERT_TRUE(delay_workers());
+	on = cma_allocations(name, pages / 2);
+	EXPECT_LE(off, on + CMA_TRIES / 10);
+	EXPECT_ENOUGH(CMA_TRIES / 2, off);
+	EXPECT_QUEUED(&self->stats, 500);
+}
+
+int main(int argc, char **argv)
+{
+	pressure_init(true);
+	return test_harness_run(argc, argv);
+}
