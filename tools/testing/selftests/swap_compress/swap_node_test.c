@@ -232,6 +232,7 @@ TEST_F_TIMEOUT(node, bound_by_cpuset_waits_for_what_is_queued, TIMEOUT)
  */
 TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 {
+	struct setting swappiness = { .path = VM "swappiness" };
 	unsigned long waits;
 	struct area area;
 	int status;
@@ -247,6 +248,9 @@ TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 	area_fill(&area);
 	area_page_out(&area);
 	ASSERT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	/* From here on kswapd hands over nothing of the other node. */
+	settings_save(&swappiness, 1);
+	ASSERT_EQ(0, sys_write_long(VM "swappiness", 0));
 	waits = stat_get("waits");
 	pid = fork();
 	if (!pid) {
@@ -261,6 +265,7 @@ TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
 	EXPECT_EQ(waits, stat_get("waits"));
+	settings_restore(&swappiness, 1);
 	self->vm.oom_kill++;
 	fault(FAULT_OWN, 0);
 	fault_set(FAULT_OWN, "delay_ms", 20);

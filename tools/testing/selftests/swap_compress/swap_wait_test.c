@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -226,14 +227,15 @@ static bool has_zone_movable(void)
 /* Takes memory for pipe buffers, which may not be in ZONE_MOVABLE. */
 static void fill_pipes(void)
 {
+	const struct rlimit files = { .rlim_cur = 16384, .rlim_max = 16384 };
 	static char data[PAGE_BYTES];
 	int ends[2];
 
 	volunteer();
-	/* Other resources must not run out first. */
+	/* Other resources must not run out first; a smaller pipe will do as well. */
+	setrlimit(RLIMIT_NOFILE, &files);
 	while (!pipe2(ends, O_NONBLOCK)) {
-		if (fcntl(ends[1], F_SETPIPE_SZ, 4 * MIB) < 0)
-			_exit(2);
+		fcntl(ends[1], F_SETPIPE_SZ, 4 * MIB);
 		while (write(ends[1], data, sizeof(data)) > 0)
 			;
 	}
@@ -269,6 +271,8 @@ TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
 	area_map(&area, 2048);
 	area_fill(&area);
+	/* So that something is in flight all the time */
+	stick_workers(_metadata, 20);
 	pageout_stops = false;
 	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &area));
 	pid = fork();
@@ -278,6 +282,7 @@ TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 	__atomic_store_n(&pageout_stops, true, __ATOMIC_RELAXED);
 	pthread_join(pageout, &wrong);
 	EXPECT_EQ(NULL, wrong);
+	fault(FAULT_OWN, 0);
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&area);
 }
