@@ -128,9 +128,11 @@ struct scq_stats {
 /**
  * struct scq_node - a memory node's share of a queue
  * @inflight_pages: pages of the node that were accepted and are not finished
+ * @finished_pages: pages of the node that were ever finished; wraps
  */
 struct scq_node {
 	atomic_long_t inflight_pages;
+	atomic_long_t finished_pages;
 } ____cacheline_aligned_in_smp;
 
 /**
@@ -268,20 +270,17 @@ bool scq_should_fail(enum scq_fault point)
  **********************************/
 
 /**
- * scq_release() - give back the room of pages that are finished
+ * scq_unqueue() - give back room that scq_queue() gave
  * @scq: queue
- * @nid: their node
- * @nr_pages: as many were accepted by scq_queue()
+ * @nid: node of the pages
+ * @nr_pages: as many were accepted
  *
  * Context: any.
  */
-void scq_release(struct scq *scq, int nid, unsigned long nr_pages)
+void scq_unqueue(struct scq *scq, int nid, unsigned long nr_pages)
 {
-	bool last;
-
-	atomic_long_add(nr_pages, &scq->finished_pages);
-	last = !atomic_long_sub_return(nr_pages,
-				       &scq->nodes[nid].inflight_pages);
+	bool last = !atomic_long_sub_return(nr_pages,
+					    &scq->nodes[nid].inflight_pages);
 
 	if (!wq_has_sleeper(&scq->progress))
 		return;
@@ -301,6 +300,34 @@ void scq_release(struct scq *scq, int nid, unsigned long nr_pages)
 long scq_node_inflight(struct scq *scq, int nid)
 {
 	return atomic_long_read(&scq->nodes[nid].inflight_pages);
+}
+
+/**
+ * scq_node_finished() - pages of a node that were ever finished
+ * @scq: queue
+ * @nid: node
+ *
+ * Context: any. Wraps: only differences mean something.
+ */
+long scq_node_finished(struct scq *scq, int nid)
+{
+	return atomic_long_read(&scq->nodes[nid].finished_pages);
+}
+
+/**
+ * scq_finished() - pages of all nodes that were ever finished
+ * @scq: queue
+ *
+ * Context: any. Wraps: only differences mean something.
+ */
+long scq_finished(struct scq *scq)
+{
+	long sum = 0;
+	int nid;
+
+	for (nid = 0; nid < nr_node_ids; nid++)
+		sum += scq_node_finished(scq, nid);
+	return sum;
 }
 
 /**
@@ -331,7 +358,8 @@ long scq_inflight(struct scq *scq)
  * pool is only looked at: should its last batch go before the folio reaches a
  * plug, the folio stays in the plug and the plug's own work takes it.
  *
- * Context: any. After SCQ_QUEUED the caller must pass the folio to scq_plug().
+ * Context: any. After SCQ_QUEUED the caller must pass the folio to scq_plug(), or
+ * call scq_unqueue().
  * Return: SCQ_QUEUED, or the reason why not. The caller counts it.
  */
 enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
@@ -354,7 +382,7 @@ enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
 	 * see that it stopped.
 	 */
 	if (unlikely(atomic_read(&scq->stopped))) {
-		scq_release(scq, nid, nr_pages);
+		scq_unqueue(scq, nid, nr_pages);
 		return SCQ_INLINE_STOPPED;
 	}
 	return SCQ_QUEUED;
@@ -533,35 +561,52 @@ static void scq_end_writeback(struct scq_run *run)
 	}
 }
 
-/* Finish the folios of a batch, those of one node at a time: mostly they all are. */
-static void scq_finish(struct scq *scq, struct list_head *folios,
-		       unsigned int batch_pages)
+/* Finish what is settled, the folios of one node at a time: mostly they all are. */
+static void scq_finish(struct scq_run *run)
 {
-	unsigned long nr_freed = 0;
+	struct scq *scq = run->scq;
 
-	while (!list_empty(folios)) {
-		int nid = folio_nid(list_first_entry(folios, struct folio, lru));
+	while (!list_empty(&run->clean)) {
+		int nid = folio_nid(list_first_entry(&run->clean, struct folio,
+						     lru));
 		unsigned long nr_pages = 0, freed;
 		struct folio *folio, *next;
-		LIST_HEAD(node_folios);
+		LIST_HEAD(folios);
 
-		list_for_each_entry_safe(folio, next, folios, lru) {
+		list_for_each_entry_safe(folio, next, &run->clean, lru) {
 			if (folio_nid(folio) != nid)
 				continue;
 			nr_pages += folio_nr_pages(folio);
-			list_move_tail(&folio->lru, &node_folios);
+			list_move_tail(&folio->lru, &folios);
 		}
-		freed = scq->ops->finish(nid, &node_folios);
+		freed = scq->ops->finish(nid, &folios);
 		scq_count(scq, SCQ_FREED, freed);
 		scq_count(scq, SCQ_PUT_BACK, nr_pages - freed);
-		nr_freed += freed;
-		if (list_empty(folios)) {
-			trace_swap_compress_batch_end(batch_pages, nr_freed);
+		run->nr_freed += freed;
+		run->nr_finished += nr_pages;
+		if (run->nr_finished == run->nr_pages) {
+			trace_swap_compress_batch_end(run->nr_pages,
+						      run->nr_freed);
 			scq_count(scq, SCQ_BATCHES, 1);
 		}
 		/* Last: from here on nobody waits for us any more. */
-		scq_release(scq, nid, nr_pages);
+		atomic_long_add(nr_pages, &scq->nodes[nid].finished_pages);
+		scq_unqueue(scq, nid, nr_pages);
 	}
+}
+
+/**
+ * scq_finish_settled() - end writeback of what is settled, and finish it
+ * @run: passed to the store
+ *
+ * Context: called by a store before it waits for something slow.
+ */
+void scq_finish_settled(struct scq_run *run)
+{
+	scq_end_writeback(run);
+	list_splice_tail_init(&run->redirty, &run->clean);
+	list_splice_tail_init(&run->submitted, &run->clean);
+	scq_finish(run);
 }
 
 /*
@@ -572,7 +617,8 @@ static void scq_note_nice(struct scq *scq)
 {
 	int nice = task_nice(current);
 
-	if (READ_ONCE(scq->nice) != nice)
+	/* The rescuer's says nothing about the others. */
+	if (nice != MIN_NICE && READ_ONCE(scq->nice) != nice)
 		WRITE_ONCE(scq->nice, nice);
 }
 
@@ -586,6 +632,7 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 		.clean	 = LIST_HEAD_INIT(run.clean),
 		.redirty = LIST_HEAD_INIT(run.redirty),
 		.submitted = LIST_HEAD_INIT(run.submitted),
+		.nr_pages = nr_pages,
 	};
 	unsigned int noreclaim;
 
@@ -603,11 +650,7 @@ static void scq_work(struct scq *scq, struct list_head *folios,
 
 	list_splice_init(folios, &run.folios);
 	scq_store(&run);
-	scq_end_writeback(&run);
-
-	list_splice_tail_init(&run.redirty, &run.clean);
-	list_splice_tail_init(&run.submitted, &run.clean);
-	scq_finish(scq, &run.clean, nr_pages);
+	scq_finish_settled(&run);
 
 	memalloc_noreclaim_restore(noreclaim);
 }
@@ -735,35 +778,42 @@ void scq_push(struct scq *scq)
  * engine: waiting
  **********************************/
 
+/* Is there enough, or has all that could help been finished? */
+static bool scq_wait_is_over(const struct scq_need *need, long goal)
+{
+	long finished;
+
+	return need->enough(need) || !need->inflight(need, &finished) ||
+	       finished - goal >= 0;
+}
+
 /*
- * Wait until there is enough, or what was in flight when we came is finished, or
- * nothing is in flight that could help. A task that gives up tells others not to
- * try before something is finished: workers may get no CPU, or hang in a device.
+ * Wait until there is enough, or until as much is finished as was in flight: what
+ * others hand over later is not waited for. @gave_up is where a task that gives up
+ * tells others not to try before something is finished: workers may get no CPU, or
+ * hang in a device.
  */
 static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
-			 bool exclusive, long timeout)
+			 bool exclusive, long timeout, long *gave_up)
 {
-	long goal = atomic_long_read(&scq->finished_pages) + scq_inflight(scq);
-	long left;
+	long goal, left;
 
 	scq_count(scq, SCQ_WAITS, 1);
+	left = need->inflight(need, &goal);
+	goal += left;
 	left = ___wait_event(scq->progress,
-			     ___wait_cond_timeout(need->enough(need) ||
-						  !need->pending(need) ||
-						  atomic_long_read(&scq->finished_pages) - goal >= 0),
+			     ___wait_cond_timeout(scq_wait_is_over(need, goal)),
 			     TASK_KILLABLE, exclusive, timeout,
 			     __ret = schedule_timeout(__ret));
 	if (!left)
-		WRITE_ONCE(scq->stuck_at,
-			   atomic_long_read(&scq->finished_pages));
+		WRITE_ONCE(*gave_up, scq_finished(scq));
 	return need->enough(need);
 }
 
 /* Did a wait time out, and nothing has been finished since? */
-static bool scq_is_stuck(struct scq *scq)
+static bool scq_is_stuck(struct scq *scq, const long *gave_up)
 {
-	return READ_ONCE(scq->stuck_at) ==
-	       atomic_long_read(&scq->finished_pages);
+	return READ_ONCE(*gave_up) == scq_finished(scq);
 }
 
 /**
@@ -772,19 +822,25 @@ static bool scq_is_stuck(struct scq *scq)
  * @need: what the caller waits for
  * @timeout: in jiffies; what is in flight may be with a pass that waits for us
  *
- * For a task that reclaimed nothing: memory may be on its way.
+ * For a task that reclaimed nothing: memory may be on its way. One that has enough
+ * to begin with gets no wait and no progress from here, or it might try for ever: it
+ * lacks something else.
  *
  * Context: may sleep, killable. Locks that a store needs may be held, hence the
  * timeout.
- * Return: true if there is enough now; false at once if nothing is pending, or
- * if an earlier wait timed out and nothing has been finished since.
+ * Return: true if the task waited, and there is enough now. It does not wait if
+ * nothing is pending, or if an earlier wait timed out and nothing has been
+ * finished since.
  */
 bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
 {
-	if (!need->pending(need) || scq_is_stuck(scq))
+	long finished;
+
+	if (!need->inflight(need, &finished) || need->enough(need) ||
+	    scq_is_stuck(scq, &scq->wait_gave_up))
 		return false;
 	scq_push(scq);
-	return scq_wait_for(scq, need, false, timeout);
+	return scq_wait_for(scq, need, false, timeout, &scq->wait_gave_up);
 }
 
 /**
@@ -806,13 +862,14 @@ bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
 	long nr_batches = scq_inflight(scq) / READ_ONCE(scq->batch_pages);
 	bool ret = false;
 
-	if (need->enough(need) || scq_is_stuck(scq) ||
+	if (need->enough(need) || scq_is_stuck(scq, &scq->throttle_gave_up) ||
 	    task_nice(current) < READ_ONCE(scq->nice))
 		return false;
 
 	if (atomic_inc_return(&scq->nr_throttled) <= nr_batches) {
 		count_vm_event(PGSCAN_DIRECT_THROTTLE);
-		ret = scq_wait_for(scq, need, true, timeout);
+		ret = scq_wait_for(scq, need, true, timeout,
+				   &scq->throttle_gave_up);
 		if (ret && wq_has_sleeper(&scq->progress))
 			wake_up(&scq->progress);
 	}
@@ -922,14 +979,20 @@ int scq_stop(struct scq *scq, long timeout)
  * waits for whole work items.
  *
  * Context: as scq_stop().
- * Return: as scq_stop().
+ * Return: as scq_stop(); -ETIMEDOUT at once if an earlier flush timed out and nothing
+ * has been finished since.
  */
 int scq_flush(struct scq *scq, long timeout)
 {
-	int err = scq_stop(scq, timeout);
+	int err;
 
+	if (scq_is_stuck(scq, &scq->flush_gave_up))
+		return -ETIMEDOUT;
+	err = scq_stop(scq, timeout);
 	if (!err)
 		scq_start(scq);
+	else if (err == -ETIMEDOUT)
+		WRITE_ONCE(scq->flush_gave_up, scq_finished(scq));
 	return err;
 }
 
@@ -955,7 +1018,9 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 	scq->wq = wq;
 	scq->push_delay = 1;
 	scq->limit_pages = limit_pages;
-	scq->stuck_at = -1;
+	scq->wait_gave_up = -1;
+	scq->throttle_gave_up = -1;
+	scq->flush_gave_up = -1;
 	atomic_set(&scq->stopped, 1);
 	INIT_LIST_HEAD(&scq->pool);
 	spin_lock_init(&scq->pool_lock);
@@ -1116,9 +1181,6 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 		return SCQ_INLINE_UNSUITED;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
-	/* alloc_contig_range() or memory offlining waits for this pageblock. */
-	if (is_migrate_isolate_page(&folio->page))
-		return SCQ_INLINE_ISOLATED;
 	if (zswap_is_enabled())
 		return swap_compress_eligible_zswap(folio);
 	return swap_folio_synchronous(folio) ? SCQ_QUEUED : SCQ_INLINE_DEVICE;
@@ -1156,6 +1218,14 @@ bool __swap_compress_queue(struct folio *folio)
 		result = scq_queue(&swap_scq, folio_nid(folio),
 				   folio_nr_pages(folio),
 				   swap_compress_node_limit(folio_pgdat(folio)));
+	/*
+	 * alloc_contig_range() or memory offlining needs this pageblock. Looked at
+	 * now, since they isolate it first and then wait for what is in flight.
+	 */
+	if (result == SCQ_QUEUED && is_migrate_isolate_page(&folio->page)) {
+		scq_unqueue(&swap_scq, folio_nid(folio), folio_nr_pages(folio));
+		result = SCQ_INLINE_ISOLATED;
+	}
 	scq_count(&swap_scq, result, folio_nr_pages(folio));
 	trace_swap_compress_queue(folio, scq_stat_names[result]);
 	if (result != SCQ_QUEUED)
@@ -1223,8 +1293,12 @@ void __swap_compress_plug(struct list_head *folios)
 	scq_plug(&swap_scq, folios);
 }
 
-/* Long for a batch, short for somebody who waits for memory */
-#define SWAP_COMPRESS_WAIT	(HZ / 10)
+/* Long for a batch, short for a task that finds nothing to reclaim */
+#define SWAP_COMPRESS_WAIT	(HZ / 2)
+/* Stock keeps pages isolated for the length of a pass. */
+#define SWAP_COMPRESS_FLUSH	(HZ / 10)
+/* For a task that could as well reclaim for itself */
+#define SWAP_COMPRESS_THROTTLE	(HZ / 50)
 
 /**
  * __swap_compress_push() - put what is plugged on its way
@@ -1246,7 +1320,7 @@ void __swap_compress_push(void)
  */
 void __swap_compress_flush(void)
 {
-	scq_flush(&swap_scq, SWAP_COMPRESS_WAIT);
+	scq_flush(&swap_scq, SWAP_COMPRESS_FLUSH);
 }
 
 /**
@@ -1307,40 +1381,50 @@ static bool swap_compress_alloc_enough(const struct scq_need *need)
 	return false;
 }
 
-/* Is anything in flight on the nodes that the allocation may use? */
-static bool swap_compress_alloc_pending(const struct scq_need *need)
+/* What is in flight on the nodes that the allocation may use */
+static long swap_compress_alloc_inflight(const struct scq_need *need,
+					 long *finished)
 {
 	const struct swap_compress_alloc *alloc =
 		container_of_const(need, struct swap_compress_alloc, need);
+	int last = NUMA_NO_NODE;
 	struct zoneref *z;
 	struct zone *zone;
+	long inflight = 0;
 
+	*finished = 0;
 	for_each_alloc_zone(zone, z, alloc) {
-		if (scq_node_inflight(&swap_scq, zone_to_nid(zone)))
-			return true;
+		int nid = zone_to_nid(zone);
+
+		if (nid == last)
+			continue;
+		last = nid;
+		inflight += scq_node_inflight(&swap_scq, nid);
+		*finished += scq_node_finished(&swap_scq, nid);
 	}
-	return false;
+	return inflight;
 }
 
 /* Is a quarter of what may be in flight on these nodes? */
 static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 {
 	unsigned long knob = READ_ONCE(swap_scq.max_inflight_pages);
-	unsigned long inflight = 0, bound = 0;
 	struct pglist_data *last = NULL;
+	unsigned long bound = 0;
+	long inflight, finished;
 	struct zoneref *z;
 	struct zone *zone;
 
+	inflight = swap_compress_alloc_inflight(&alloc->need, &finished);
+	if (!inflight)
+		return false;
 	for_each_alloc_zone(zone, z, alloc) {
-		struct pglist_data *pgdat = zone->zone_pgdat;
-
-		if (pgdat == last)
-			continue;
-		last = pgdat;
-		inflight += scq_node_inflight(&swap_scq, pgdat->node_id);
-		bound += min(knob, swap_compress_node_limit(pgdat));
+		if (zone->zone_pgdat != last)
+			bound += min(knob,
+				     swap_compress_node_limit(zone->zone_pgdat));
+		last = zone->zone_pgdat;
 	}
-	return inflight && inflight >= bound / 4;
+	return inflight >= bound / 4;
 }
 
 /**
@@ -1361,7 +1445,7 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 {
 	const struct swap_compress_alloc alloc = {
 		.need.enough	= swap_compress_alloc_enough,
-		.need.pending	= swap_compress_alloc_pending,
+		.need.inflight	= swap_compress_alloc_inflight,
 		.zonelist	= zonelist,
 		.order		= order,
 		.gfp		= gfp,
@@ -1377,7 +1461,10 @@ struct swap_compress_charge {
 	struct mem_cgroup *memcg;
 };
 
-/* Is there room for a charge? */
+/*
+ * Is there room for a charge? A cgroup that has it already is reclaimed for another
+ * reason, such as memory.high, which scq_wait() does not wait for.
+ */
 static bool swap_compress_charge_enough(const struct scq_need *need)
 {
 	const struct swap_compress_charge *charge =
@@ -1388,12 +1475,14 @@ static bool swap_compress_charge_enough(const struct scq_need *need)
 	       SWAP_CLUSTER_MAX <= READ_ONCE(memory->max);
 }
 
-/* Is anything in flight that is charged to the cgroup or a descendant? */
-static bool swap_compress_charge_pending(const struct scq_need *need)
+/* What is in flight and charged to the cgroup or a descendant */
+static long swap_compress_charge_inflight(const struct scq_need *need,
+					  long *finished)
 {
 	const struct swap_compress_charge *charge =
 		container_of_const(need, struct swap_compress_charge, need);
 
+	*finished = scq_finished(&swap_scq);
 	return atomic_long_read(swap_compress_memcg_slot(charge->memcg));
 }
 
@@ -1408,7 +1497,7 @@ bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
 {
 	const struct swap_compress_charge charge = {
 		.need.enough	= swap_compress_charge_enough,
-		.need.pending	= swap_compress_charge_pending,
+		.need.inflight	= swap_compress_charge_inflight,
 		.memcg		= memcg,
 	};
 
@@ -1438,7 +1527,7 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 {
 	const struct swap_compress_alloc alloc = {
 		.need.enough	= swap_compress_alloc_enough,
-		.need.pending	= swap_compress_alloc_pending,
+		.need.inflight	= swap_compress_alloc_inflight,
 		.zonelist	= zonelist,
 		.order		= order,
 		.gfp		= gfp,
@@ -1449,7 +1538,7 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
 	    single_task_running() || !swap_compress_is_behind(&alloc))
 		return false;
-	return scq_throttle(&swap_scq, &alloc.need, HZ / 50);
+	return scq_throttle(&swap_scq, &alloc.need, SWAP_COMPRESS_THROTTLE);
 }
 
 /* The freezer gives up after 20 s, and only after it has frozen everybody else. */
@@ -1463,14 +1552,18 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 static int swap_compress_pm(struct notifier_block *nb, unsigned long event,
 			    void *unused)
 {
+	int err;
+
 	switch (event) {
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
 	case PM_SUSPEND_PREPARE:
-		if (!scq_stop(&swap_scq, SWAP_COMPRESS_PM_WAIT))
+		err = scq_stop(&swap_scq, SWAP_COMPRESS_PM_WAIT);
+		if (!err)
 			break;
-		pr_warn("%ld pages are still being stored: suspend is refused. Is the swap device stuck?\n",
-			scq_inflight(&swap_scq));
+		if (err == -ETIMEDOUT)
+			pr_warn("%ld pages are still being stored: suspend is refused. Is the swap device stuck?\n",
+				scq_inflight(&swap_scq));
 		return notifier_from_errno(-EBUSY);
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
@@ -1671,15 +1764,23 @@ static unsigned int swap_compress_write(struct list_head *folios,
  */
 static void swap_compress_submit_async(struct scq_run *run)
 {
+	bool finished = false;
 	struct folio *folio, *next;
+	struct blk_plug plug;
 
+	blk_start_plug(&plug);
 	list_for_each_entry_safe(folio, next, &run->folios, lru) {
 		if (swap_folio_synchronous(folio))
 			continue;
+		/* A busy disk has us wait to submit: not with what is stored. */
+		if (!finished)
+			scq_finish_settled(run);
+		finished = true;
 		swap_submit_write(folio);
 		scq_settle(run, folio, SCQ_SUBMITTED);
 		cond_resched();
 	}
+	blk_finish_plug(&plug);
 }
 
 static void swap_compress_store_device(struct scq_run *run)
@@ -1745,8 +1846,10 @@ static bool swap_compress_reclaim(struct folio *folio)
  */
 static void swap_compress_put_back(struct folio *folio)
 {
-	atomic_long_add(folio_nr_pages(folio),
-			&swap_compress_debts[folio_nid(folio)]);
+	/* If kswapd sleeps, somebody else handed it over. */
+	if (!waitqueue_active(&folio_pgdat(folio)->kswapd_wait))
+		atomic_long_add(folio_nr_pages(folio),
+				&swap_compress_debts[folio_nid(folio)]);
 	if (folio_mapped(folio) || folio_test_dirty(folio))
 		folio_set_active(folio);
 	folio_putback_lru(folio);

@@ -62,6 +62,9 @@ enum scq_stat {
  * @clean:	settled: their content is stored, or nobody is left to want it
  * @redirty:	settled: their content is not stored, and still wanted
  * @submitted:	settled: they are being written, the end of that ends writeback
+ * @nr_pages:	size of all of them
+ * @nr_finished: pages finished so far
+ * @nr_freed:	pages of these that were freed
  */
 struct scq_run {
 	struct scq *scq;
@@ -69,6 +72,9 @@ struct scq_run {
 	struct list_head clean;
 	struct list_head redirty;
 	struct list_head submitted;
+	unsigned int nr_pages;
+	unsigned int nr_finished;
+	unsigned int nr_freed;
 };
 
 #define SCQ_MAX_STORES	4
@@ -101,13 +107,14 @@ struct scq_ops {
 /**
  * struct scq_need - what a task waits for; embedded in a structure of its own
  * @enough: Can the task go on?
- * @pending: Is anything in flight that could help it?
+ * @inflight: Pages in flight that could help it. Also tells how many such pages were
+ *	ever finished, of which only differences count.
  *
  * Both are called with the task's state set, and must not sleep.
  */
 struct scq_need {
 	bool (*enough)(const struct scq_need *need);
-	bool (*pending)(const struct scq_need *need);
+	long (*inflight)(const struct scq_need *need, long *finished);
 };
 
 struct scq_batch;
@@ -132,8 +139,9 @@ struct scq_stats;
  * @batch_pages: K: pages that make a batch
  * @max_inflight_pages: K: bound of a node's pages in flight
  * @stopped:	A: reasons not to accept anything; see scq_stop()
- * @finished_pages: A: pages ever finished; wraps
- * @stuck_at:	value of @finished_pages when a wait timed out; racy, a hint
+ * @wait_gave_up: value of scq_finished() when a wait timed out; racy, a hint
+ * @throttle_gave_up: the same of scq_throttle(), which waits for less time
+ * @flush_gave_up: the same of scq_flush()
  * @nice:	nice value of workers, as the last one saw it; racy, a hint
  * @nr_throttled: A: tasks that scq_throttle() holds, about to be held or let go
  * @plugged:	A: CPUs whose plug may hold folios
@@ -157,8 +165,9 @@ struct scq {
 	unsigned long max_inflight_pages;
 
 	atomic_t stopped;
-	atomic_long_t finished_pages;
-	long stuck_at;
+	long wait_gave_up;
+	long throttle_gave_up;
+	long flush_gave_up;
 	int nice;
 	atomic_t nr_throttled;
 	cpumask_var_t plugged;
@@ -182,12 +191,14 @@ int scq_flush(struct scq *scq, long timeout);
 
 enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
 			unsigned long limit);
-void scq_release(struct scq *scq, int nid, unsigned long nr_pages);
+void scq_unqueue(struct scq *scq, int nid, unsigned long nr_pages);
 void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);
 
 long scq_node_inflight(struct scq *scq, int nid);
 long scq_inflight(struct scq *scq);
+long scq_node_finished(struct scq *scq, int nid);
+long scq_finished(struct scq *scq);
 bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout);
 bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout);
 bool scq_has_waiters(struct scq *scq);
@@ -197,6 +208,7 @@ int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);
 
 void scq_settle(struct scq_run *run, struct folio *folio,
 		enum scq_stat result);
+void scq_finish_settled(struct scq_run *run);
 bool scq_store_large(struct scq *scq, unsigned int nr_pages, void *private);
 
 /* What fault injection can make fail; the bits of scq_fault_points */
