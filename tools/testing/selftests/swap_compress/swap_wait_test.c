@@ -271,8 +271,8 @@ TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
 	area_map(&area, 2048);
 	area_fill(&area);
-	/* So that something is in flight all the time */
-	stick_workers(_metadata, 20);
+	/* So that more than the reserve is in flight all the time */
+	stick_workers(_metadata, 100);
 	pageout_stops = false;
 	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &area));
 	pid = fork();
