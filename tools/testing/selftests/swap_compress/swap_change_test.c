@@ -98,19 +98,16 @@ TEST_F_TIMEOUT(change, reconfigured_under_load, TIMEOUT)
 
 /*
  * All that is swapped has to fit, or swapoff fails or is killed: pressure ends
- * just before it, with the queue still busy, and begins again after it.
+ * just before it, with the queue still busy. It may begin again when there is swap.
  */
 static int swapoff_with_room(void)
 {
 	unsigned int tries = 20;
-	int ret, error;
+	int ret;
 
 	reclaim_stop();
 	while ((ret = swapoff(swap_device)) && errno == ENOMEM && --tries)
 		sleep_ms(250);
-	error = errno;
-	reclaim_start();
-	errno = error;
 	return ret;
 }
 
@@ -122,16 +119,16 @@ TEST_F_TIMEOUT(change, swapoff_under_load, TIMEOUT)
 	/* All of it has to fit when it comes back, beside what zram holds. */
 	load_start(&load, AREA_PAGES / 2);
 	for (i = 0; i < 3; i++) {
-		sleep_ms(1000);
+		load_until("queued", self->stats.queued + 200 * (i + 1));
 		ASSERT_EQ(0, swapoff_with_room()) {
 			TH_LOG("swapoff %s: %s", swap_device, strerror(errno));
 		}
 		ASSERT_EQ(0, swapon(swap_device, 0)) {
 			TH_LOG("swapon %s: %s", swap_device, strerror(errno));
 		}
-		revive_kswapd();
+		reclaim_start();
 	}
-	sleep_ms(1000);
+	load_until("queued", self->stats.queued + 800);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, load_stop(&load));
 }
@@ -182,7 +179,7 @@ static void renew_zram(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, sys_read(zram_file("disksize"), size, sizeof(size)));
 	load_start(&load, AREA_PAGES / 2);
 	for (i = 0; i < 3; i++) {
-		sleep_ms(700);
+		load_until("queued", stats->queued + 150 * (i + 1));
 		/* Not while it is used, however little is on its way. */
 		EXPECT_GT(0, empty());
 		ASSERT_EQ(0, swapoff_with_room()) {
@@ -194,9 +191,9 @@ static void renew_zram(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, sys_write(zram_file("disksize"), size));
 		MAKE_SWAP(swap_device);
 		ASSERT_EQ(0, swapon(swap_device, 0));
-		revive_kswapd();
+		reclaim_start();
 	}
-	sleep_ms(700);
+	load_until("queued", stats->queued + 600);
 	EXPECT_QUEUED(stats, 300);
 	EXPECT_EQ(0, load_stop(&load));
 }
