@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -473,6 +474,25 @@ const char *make_swap(const char *device)
 		error = "not to be written";
 	close(fd);
 	return error;
+}
+
+/*
+ * All that was swapped comes back, also what the rest of the system had long ago.
+ * It is colder than what a test fills, and partly shmem: out with it again, else
+ * the next test would find nothing else reclaimed.
+ */
+int swap_back_from(const char *device)
+{
+	struct area area;
+
+	if (swapoff(device) || swapon(swap_device, 0))
+		return -1;
+	revive_kswapd();
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	reclaim_until("queued", 500);
+	area_unmap(&area);
+	return 0;
 }
 
 /* The first device of /proc/swaps. */

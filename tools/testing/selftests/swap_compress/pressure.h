@@ -184,6 +184,8 @@ bool idle_sums_are_right(void);
  * in use, or its first MiB holds something that is not from here.
  */
 const char *make_swap(const char *device);
+/* Leaves the device that make_swap() prepared; 0, or -1 and errno. */
+int swap_back_from(const char *device);
 #define MAKE_SWAP(device) do {						\
 	const char *__lacks = make_swap(device);			\
 									\

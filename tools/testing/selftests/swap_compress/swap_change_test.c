@@ -392,9 +392,7 @@ TEST_F_TIMEOUT(change, ram_disk_comes_back, TIMEOUT)
 	EXPECT_QUEUED(&self->stats, 300);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
-	ASSERT_EQ(0, swapoff(disk));
-	ASSERT_EQ(0, swapon(swap_device, 0));
-	revive_kswapd();
+	ASSERT_EQ(0, swap_back_from(disk));
 }
 
 /* Everything that can be changed, at once and at random */

@@ -263,9 +263,7 @@ TEST_F_TIMEOUT(fault, failing_slab_sends_folios_to_the_disk, TIMEOUT)
 	ASSERT_EQ(0, swapon(disk, 0));
 	EXPECT_EQ(0, load_without_memory(_metadata, "failslab"));
 	EXPECT_ENOUGH(1, stat_get("submitted") - submitted);
-	ASSERT_EQ(0, swapoff(disk));
-	ASSERT_EQ(0, swapon(swap_device, 0));
-	revive_kswapd();
+	ASSERT_EQ(0, swap_back_from(disk));
 }
 
 TEST_F_TIMEOUT(fault, failing_pages_in_workers, TIMEOUT)

@@ -153,9 +153,7 @@ TEST_F_TIMEOUT(large, is_not_handed_over_with_a_disk, TIMEOUT)
 	EXPECT_LE(refused + variant->kib / 4, stat_get("inline_device"));
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
-	ASSERT_EQ(0, swapoff(disk));
-	ASSERT_EQ(0, swapon(swap_device, 0));
-	revive_kswapd();
+	ASSERT_EQ(0, swap_back_from(disk));
 }
 
 /* A part of one is enough to have it back, and the rest must be right too. */

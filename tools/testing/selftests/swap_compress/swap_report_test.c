@@ -101,9 +101,7 @@ TEST_F_TIMEOUT(report, inline_device, TIMEOUT)
 	EXPECT_LE(refused + PAGES / 2, stat_get("inline_device"));
 	EXPECT_EQ(self->stats.queued, stat_get("queued"));
 	EXPECT_EQ(0, area_verify(&self->area));
-	ASSERT_EQ(0, swapoff(disk));
-	ASSERT_EQ(0, swapon(swap_device, 0));
-	revive_kswapd();
+	ASSERT_EQ(0, swap_back_from(disk));
 }
 
 static bool pager_stops;

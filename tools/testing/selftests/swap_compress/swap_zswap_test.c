@@ -141,11 +141,9 @@ static void load_over(struct __test_metadata *_metadata, const char *disk)
 	vmstat_read(&vm);
 	EXPECT_ENOUGH(1, vm.pswpout - written);
 	EXPECT_EQ(0, load_stop(&load));
-	ASSERT_EQ(0, swapoff(disk)) {
-		TH_LOG("swapoff %s: %s", disk, strerror(errno));
+	ASSERT_EQ(0, swap_back_from(disk)) {
+		TH_LOG("back from %s: %s", disk, strerror(errno));
 	}
-	ASSERT_EQ(0, swapon(swap_device, 0));
-	revive_kswapd();
 }
 
 TEST_F_TIMEOUT(zswap, disk_under_load, TIMEOUT)
