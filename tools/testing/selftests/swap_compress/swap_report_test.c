@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(report, vmstat_counts_what_is_queued, TIMEOUT)
 	long batch = sys_long(SWAP_COMPRESS "batch_pages");
 	unsigned int seen = 0;
 	struct vmstat vm;
-	long inflight;
+	long in_flight;
 
 	if (!slow_workers())
 		SKIP(return, NEEDS_DELAY);
@@ -164,12 +164,12 @@ TEST_F_TIMEOUT(report, vmstat_counts_what_is_queued, TIMEOUT)
 		/* What a CPU has counted for itself counts, too. */
 		sys_write(VM "stat_refresh", "1");
 		vmstat_read(&vm);
-		inflight = sys_long(SWAP_COMPRESS "inflight_pages");
-		if (inflight < 2 * batch)
+		in_flight = sys_long(SWAP_COMPRESS "inflight_pages");
+		if (in_flight < 2 * batch)
 			break;
 		/* One batch may be just about to be finished. */
-		EXPECT_LE(inflight - batch, (long)vm.nr_isolated_anon);
-		EXPECT_LE(inflight - batch, (long)vm.nr_writeback);
+		EXPECT_LE(in_flight - batch, (long)vm.nr_isolated_anon);
+		EXPECT_LE(in_flight - batch, (long)vm.nr_writeback);
 		seen++;
 		sleep_ms(10);
 	} while (1);
