@@ -69,12 +69,23 @@ setup_mode() {
 	echo "mode ${sc_mode:-off}"
 }
 
+# sc.lru_gen=0: reclaim by the classic LRU lists; sc.lru_gen=y: by generations. Otherwise as the kernel was built.
+setup_lru() {
+	lru=/sys/kernel/mm/lru_gen/enabled
+	[ -z "${sc_lru_gen:-}" ] || echo "$sc_lru_gen" >$lru || die "sc.lru_gen=$sc_lru_gen is not valid, or this kernel has no MGLRU"
+	case ${sc_lru_gen:-} in
+	0) [ "$(cat $lru)" = 0x0000 ] || die "MGLRU did not switch off" ;;
+	esac
+}
+
 describe() {
+	setup_lru
 	echo "kernel $(uname -r)"
 	echo "arch $(uname -m)"
 	echo "cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 	echo "cpus $(grep -c ^processor /proc/cpuinfo)"
 	echo "lru_gen $(cat /sys/kernel/mm/lru_gen/enabled 2>/dev/null || echo none)"
+	echo "idle $(sed -nE 's/.*(^| )(idle=[a-z]+|nohlt)( .*|$)/\2/p' /proc/cmdline)"
 }
 
 # "PREFIX.name value" of each file in a folder.

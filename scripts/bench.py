@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from report import CPU, RECLAIM, SECONDS, latencies, read
+from report import CPU, IDLE_NOTE, RECLAIM, SECONDS, latencies, read
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -116,7 +116,7 @@ def records(folder):
             raise Broken(f"{path}: the feature was on and nothing was queued")
         derive(run, phase)
         yield cell, variant, number, "scenario", run["scenario"]
-        for key in ("kernel", "cpu", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen",
+        for key in ("kernel", "cpu", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen", "idle",
                     "zram.comp", "verify.pages"):
             yield cell, variant, number, key, run.get(key, "")
         for key, _, _ in rows + (TIMES if variant == "traced" else ()):
@@ -255,6 +255,11 @@ def tables(results):
                 yield f"{cell}: where the time goes", list(profile_table(results, cell, variants))
 
 
+def idle_note(results):
+    idle = ", ".join(sorted(results.texts("idle")))
+    return IDLE_NOTE.get(idle, f"idle CPUs halt in some guests: {idle}")
+
+
 def markdown(lines):
     for number, line in enumerate(lines):
         yield "| " + " | ".join(line) + " |"
@@ -352,7 +357,8 @@ svg { max-width: 100%; height: auto }</style></head><body><h1>swap_compress: ben
             with open(os.path.join(folder, picture), encoding="utf-8") as svg:
                 print("<svg" + svg.read().partition("<svg")[2], file=file)
         for title, lines in tables(results):
-            print(f"<h2>{html.escape(title)}</h2><table>", *html_table(lines), "</table>", sep="\n", file=file)
+            print(f"<h2>{html.escape(title)}</h2><table>", *html_table(lines), "</table>",
+                  f"<p>{html.escape(idle_note(results))}</p>", sep="\n", file=file)
         print("</body></html>", file=file)
 
 
@@ -361,7 +367,7 @@ def write_markdown(folder, results):
         for name, text in conditions(folder, results):
             print(f"- {name}: {text}", file=file)
         for _, lines in tables(results):
-            print("", *markdown(lines), sep="\n", file=file)
+            print("", *markdown(lines), "", idle_note(results), sep="\n", file=file)
 
 
 def main():

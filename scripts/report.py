@@ -31,6 +31,11 @@ ROWS = {
     "burst": SECONDS + RECLAIM + latencies("64 KiB allocation", "p50", "p99", "max") + CPU,
     "storm": SECONDS + latencies("fault", "p50", "p99", "max"),
 }
+# Under each table; guest/lib.sh says what a guest was booted with.
+IDLE_NOTE = {
+    "idle=poll": "idle CPUs poll in every guest (idle=poll): waking a halted CPU is dear under emulation, "
+                 "and only the kernel without the feature does it for each folio",
+}
 # Percent of the host's CPUs that others may use before the figures mean little.
 QUIET_ENOUGH = 15
 TITLES = {
@@ -149,6 +154,7 @@ def conditions(runs):
                    + (f"; the mix of real files compresses {stored / compressed:.2f} to 1"
                       if swap == "zram" and compressed else ""))
     yield "rounds", f"{rounds}, each a fresh boot"
+    yield "idle", IDLE_NOTE.get(all_of("idle"), f"idle CPUs halt in some guests: {all_of('idle')}")
     yield "verified", (f"{total('verify.pages') * 4096} bytes, of these "
                        f"{total('verify.swapped_in') * 4096} from swap; "
                        f"{total('verify.wrong_pages')} pages wrong")
