@@ -27,6 +27,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make bench     measure all of it: other designs, compressors, settings; a page with tables and pictures (hours)
   make bench-bundle  the same, packed with qemu and kernels to run where nothing can be installed: OUT.tar.gz
   make test      everything a change must pass (installs what is missing)
+  make suites    the long form of other people's tests (kernel selftests, stress-ng), off and on, on BASE
   make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
   make tree      the patched kernel source of BASE
   make kernel    the kernel image of BASE, ARCH and CONFIG
@@ -39,7 +40,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
   ARCH    x86_64 (make kunit: um, x86_64)                  x86_64 (make kunit: um)
-  CONFIG  qemu, debug, kcsan                               qemu
+  CONFIG  qemu, debug, kcsan, suites, jumplabel            qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    1, a suffix such as -19, a folder ending in /    none: gcc
   JOBS    1 to 4096                                        the number of CPUs
@@ -49,15 +50,16 @@ Variable  Range                                            Default
   OUT     an empty or new folder                           out/series-BASE
   COMP    lz4, zstd, lzo-rle (make demo)                   lz4
   STORE   zram, zswap (make demo)                          zram
+  LRU     mglru, classic (make demo)                       mglru
   ROUNDS  1 to 100 (make demo, make bench)                 3, make bench: 9
-  ONLY    a regular expression: cells of make bench        all of bench/cells
+  ONLY    a regular expression: cells of make bench, tests of make suites  all
   DURATION 60 to 864000 seconds (make soak)                3600
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef
 export HELP
 
-.PHONY: help demo bench bench-bundle test soak tree kernel kunit check apply series clean
+.PHONY: help demo bench bench-bundle test suites soak tree kernel kunit check apply series clean
 
 help:
 	@echo "$$HELP"
@@ -73,6 +75,9 @@ bench-bundle:
 
 test:
 	@scripts/test.sh
+
+suites:
+	@scripts/suites.sh "$$BASE" long
 
 soak:
 	@scripts/soak.sh

@@ -51,6 +51,11 @@ setup_store() {
 	echo "store $sc_store"
 }
 
+# What is handed over besides what kswapd reclaims of anonymous memory.
+setup_sources() {	# SHMEM(0 or 1) PROACTIVE(0 or 1)
+	echo $(($1 + 2 * $2)) >"$FEATURE/sources" || die "the sources cannot be set"
+}
+
 # sc.mode=on|off; a kernel without the feature can only be off.
 setup_mode() {
 	case ${sc_mode:-off} in

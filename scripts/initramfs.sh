@@ -42,19 +42,11 @@ $(tail -n 20 "$log")"
 		-o -type f -printf "file /kselftest/%P $install/%P 0755 0 0\n" | sed 's|/ 0755| 0755|' | LC_ALL=C sort
 }
 
-# Those of the kernel that concern zswap and zram as swap. Not ours to make free of warnings.
-kernel_selftests() {	# FOLDER
-	"$CC" -static -O2 -w -D_GNU_SOURCE -I "$1" -I "$1/cgroup" -I "$1/cgroup/lib/include" -o "$BUILD/test_zswap" \
-		"$1/cgroup/test_zswap.c" "$(find "$1/cgroup" -name cgroup_util.c)" || die "cannot compile the kernel's test_zswap"
-	cp "$1"/zram/{zram02.sh,zram_lib.sh} "$BUILD" || die "the kernel's selftests of zram are not there"
-}
-
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
 	load
 	cp "$ROOT/guest/initramfs.list" "$BUILD/list"
 	selftests "$("$ROOT/scripts/tree.sh" "$base")" >>"$BUILD/list"
-	kernel_selftests "$tree/tools/testing/selftests"
 	"$CC" -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
 	python3 "$ROOT/scripts/mix.py" "$tree" "$BUILD/mix" "$MIX_MIB" || die "cannot collect the content for the guest"
 }

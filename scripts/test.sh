@@ -32,13 +32,24 @@ run() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
 	printf '   (%d min %d s)\n' $(((EPOCHSECONDS - start) / 60)) $(((EPOCHSECONDS - start) % 60))
 }
 
-check() {
-	local log=$LOGS/check.log numbers
-	"$ROOT/scripts/check.sh" 2>&1 | tee "$log" || true
+# A script whose last line is a sum like that of this one.
+summed() {	# LOG-NAME COMMAND...
+	local log=$LOGS/$1.log numbers
+	shift
+	"$@" 2>&1 | tee "$log" || true
 	numbers=$(sed -nE '$ s/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$log")
 	# No sum: it broke off.
 	# shellcheck disable=SC2086 # three words
 	count ${numbers:-0 1 0}
+}
+
+check() {
+	summed check "$ROOT/scripts/check.sh"
+}
+
+# Other people's tests
+suites() {	# BASE short|long
+	summed "suites-$1-$2" "$ROOT/scripts/suites.sh" "$1" "$2"
 }
 
 # The sum of what kunit.py counted under some names.
@@ -89,11 +100,6 @@ nodes() {
 		--append "panic_on_warn=1 numa=fake=2 sc.job=integration sc.program=swap_node_test"
 }
 
-# Off and on in one guest: what the kernel's own selftests find must be the same.
-kselftests() {
-	guest kselftests qemu 16 --append "panic_on_warn=1 sc.job=kselftests"
-}
-
 small() {
 	guest "64 MiB" qemu 2 --mem 64 --append "panic_on_warn=1 sc.job=small"
 	guest "128 MiB, 8 CPUs" qemu 2 --mem 128 --cpus 8 --append "panic_on_warn=1 sc.job=small"
@@ -108,14 +114,14 @@ check_jobs
 check_llvm
 mkdir -p "$LOGS"
 exec 2>&1
-"$ROOT/scripts/setup.sh" source patch build guest kunit check || note "going on with what there is"
+"$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
 # The quick ones first.
 run "static checks" "source patch" check
 run "KUnit, UML, 6.18" "source patch build kunit" kunit 6.18 um
 run "KUnit, UML, 6.12" "source patch build kunit" kunit 6.12 um
 run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
 run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
-run "the kernel's own selftests, off and on, $BASE" "source patch build guest" kselftests
+run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
 run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
 # All of it takes KCSAN a quarter of an hour: see make soak.

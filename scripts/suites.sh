@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# suites.sh BASE short|long: other people's tests under memory pressure, on a debug kernel, with the feature off and on:
+# the kernel's own selftests of mm, cgroups and zram, and stress-ng. See guest/jobs/suites for how they are compared.
+# ONLY=REGEX takes the tests that match. Last line: N passed, N failed, N skipped.
+
+. "$(dirname "$0")/common.sh"
+
+[[ $# == 2 ]] || die "usage: suites.sh BASE short|long"
+base=$1 length=$2 ONLY=${ONLY:-}
+check_base "$base"
+check_one_of LENGTH "$length" short long
+check_jobs
+check_llvm
+
+# The kernel's selftests of mm that are built; a base that lacks one goes without it.
+MM=(cow uffd-unit-tests madv_populate ksm_functional_tests process_madv split_huge_page_test migration mremap_test
+	mremap_dontunmap soft-dirty pagemap_ioctl guard-regions khugepaged compaction_test)
+CGROUP=(test_memcontrol test_zswap)
+# What takes seconds of each kind
+SHORT="mm/madv_populate mm/process_madv mm/mremap_dontunmap mm/ksm_functional_tests mm/guard-regions cgroup/test_zswap
+	zram/zram02 stress-ng/vm stress-ng/madvise stress-ng/pageswap"
+CC=${CC:-gcc}
+selftests='' tmp=
+
+# The programs are static: the guest has no libraries.
+compile() {	# PROGRAM SOURCE-OR-OPTION...
+	local program=$1
+	shift
+	"$CC" -static -O2 -w -no-pie -U_FORTIFY_SOURCE -D_GNU_SOURCE= -I "$selftests" -o "$program" "$@" \
+		-luring -lnuma -lrt -lpthread -lm || die "cannot compile the kernel's selftest ${program##*/}"
+}
+
+mm_tests() {
+	local test more
+	local -a headers=(-I "$tmp" -I "$tree" -isystem "$tmp/headers/usr/include" -I "$tree/tools/include/uapi")
+	mkdir "$tmp/mm"
+	kernel_make "$tree" "$tmp/headers" -s headers >"$tmp/log" 2>&1 || die "no kernel headers: $(tail -n 5 "$tmp/log")"
+	# What mm/check_config.sh would find out, and write into the source tree.
+	echo "#define LOCAL_CONFIG_HAVE_LIBURING 1" >"$tmp/local_config.h"
+	for test in "${MM[@]}"; do
+		[[ -e $selftests/mm/$test.c ]] || continue
+		more=()
+		[[ $test != uffd-* ]] || more=("$selftests/mm/uffd-common.c")
+		compile "$tmp/mm/$test" "${headers[@]}" "$selftests"/mm/{"$test",vm_util,thp_settings}.c "${more[@]}"
+	done
+}
+
+cgroup_tests() {
+	local test util
+	mkdir "$tmp/cgroup"
+	util=$(find "$selftests/cgroup" -name cgroup_util.c)
+	for test in "${CGROUP[@]}"; do
+		compile "$tmp/cgroup/$test" -I "$selftests/cgroup" -I "$selftests/cgroup/lib/include" "$selftests/cgroup/$test.c" "$util"
+	done
+}
+
+# Debian's stress-ng with its loader and libraries, at the places where the loader looks for them.
+stress_ng_list() {
+	local program file
+	program=$(command -v stress-ng)
+	echo "dir /suites/stress-ng 0755 0 0"
+	echo "file /suites/stress-ng/stress-ng $program 0755 0 0"
+	echo "dir /lib64 0755 0 0"
+	echo "dir /lib 0755 0 0"
+	echo "dir /lib/x86_64-linux-gnu 0755 0 0"
+	ldd "$program" | awk '$3 ~ "^/" { print $3 } $1 ~ "^/" { print $1 }' | sort -u | while read -r file; do
+		case $file in
+		*/ld-linux*) echo "file /lib64/${file##*/} $(realpath "$file") 0755 0 0" ;;
+		*) echo "file /lib/x86_64-linux-gnu/${file##*/} $(realpath "$file") 0755 0 0" ;;
+		esac
+	done
+}
+
+cpio_list() {
+	local file
+	echo "file /jobs/suites $ROOT/guest/jobs/suites 0755 0 0"
+	echo "dir /suites 0755 0 0"
+	for file in "$tmp"/{mm,cgroup}/* "$selftests"/zram/zram{02,_lib}.sh; do
+		echo "${file%/*}"
+	done | sort -u | sed 's|.*/||; s|.*|dir /suites/& 0755 0 0|'
+	for file in "$tmp"/{mm,cgroup}/* "$selftests"/zram/zram{02,_lib}.sh; do
+		echo "file /suites/$(basename "${file%/*}")/${file##*/} $file 0755 0 0"
+	done
+	stress_ng_list
+}
+
+stamp() {
+	echo "$tree"
+	cat "$plain" "$ROOT/guest/jobs/suites" "$ROOT/scripts/suites.sh"
+	"$CC" --version
+	dpkg-query -W stress-ng libnuma-dev liburing-dev libc6
+}
+
+# The initramfs of the other guests with the tests added.
+make_initrd() {
+	local want
+	initrd=$CACHE/build/initramfs-suites-$base
+	want=$(stamp | sha256sum)
+	[[ ! -e $initrd || $(cat "$initrd.stamp" 2>/dev/null) != "$want" ]] || return 0
+	make_tmp "$CACHE/build"
+	tmp=$TMP
+	mm_tests
+	cgroup_tests
+	"$CC" -O2 -o "$tmp/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
+	cpio_list >"$tmp/list"
+	"$tmp/gen_init_cpio" -t 0 "$tmp/list" >"$tmp/cpio" || die "cannot write the initramfs of the suites"
+	cat "$plain" "$tmp/cpio" >"$tmp/initrd"
+	mv "$tmp/initrd" "$initrd"
+	echo "$want" >"$initrd.stamp"
+}
+
+passed=0 failed=0 skipped=0
+# On a busy machine a virtual CPU may not run for longer than the kernel's watchdog waits by default.
+guest() {	# NAME SECONDS TESTS [GUEST-ARGUMENT...]
+	local name=suites-$base-$length-$1 timeout=$2 tests result oks skips bad
+	tests=$(tr -s ' \t' '\n' <<<"$3" | grep -E -e "$ONLY" | paste -sd,) || return 0
+	shift 3
+	result=$logs/$name.result
+	if "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$logs/$name.console" \
+		--timeout "$timeout" --mem 640 --follow "$@" \
+		--append "panic_on_warn=1 watchdog_thresh=60 numa=fake=2 ramdisk_size=16384 sc.job=suites sc.seconds=$seconds sc.tests=$tests"; then
+		bad=0
+	else
+		echo "FAIL  $name; console: $logs/$name.console, result: $result"
+		bad=$(grep -cE '^not ok ' "$result" || true)
+		((bad)) || bad=1
+	fi
+	oks=$(grep -cE '^ok ' "$result" || true)
+	skips=$(grep -cE '^ok .*# SKIP' "$result" || true)
+	passed=$((passed + oks - skips)) failed=$((failed + bad)) skipped=$((skipped + skips))
+}
+
+"$ROOT/scripts/setup.sh" source patch build guest suites
+lock_cache
+logs=$CACHE/log
+mkdir -p "$logs" "$CACHE/build"
+tree=$("$ROOT/scripts/source.sh" "$base")
+selftests=$tree/tools/testing/selftests
+kernel=$("$ROOT/scripts/kernel.sh" "$base" x86_64 suites)
+plain=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$base-16" "$base")
+make_initrd
+if [[ $length == short ]]; then
+	seconds=5
+	guest all 2400 "$SHORT"
+else
+	seconds=60
+	guest mm 14400 "${MM[*]/#/mm/} mm/khugepaged-shmem mm/khugepaged-file"
+	guest cgroup 3600 "${CGROUP[*]/#/cgroup/}"
+	guest zram 600 zram/zram02
+	guest stress-ng 7200 "stress-ng/vm stress-ng/mmap stress-ng/madvise stress-ng/userfaultfd stress-ng/shm stress-ng/fork stress-ng/pageswap"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
