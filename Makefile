@@ -27,6 +27,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make bench     measure all of it: other designs, compressors, settings; a page with tables and pictures (hours)
   make bench-bundle  the same, packed with qemu and kernels to run where nothing can be installed: OUT.tar.gz
   make test      everything a change must pass (installs what is missing)
+  make test-all  the same, then every base and all long forms: many hours
   make suites    the long form of other people's tests (kernel selftests, stress-ng), off and on, on BASE
   make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
   make tree      the patched kernel source of BASE
@@ -54,12 +55,13 @@ Variable  Range                                            Default
   ROUNDS  1 to 100 (make demo, make bench)                 3, make bench: 9
   ONLY    a regular expression: cells of make bench, tests of make suites  all
   DURATION 60 to 864000 seconds (make soak)                3600
+  SOAK    the same (make test-all)                         3600
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef
 export HELP
 
-.PHONY: help demo bench bench-bundle test suites soak tree kernel kunit check apply series clean
+.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series clean
 
 help:
 	@echo "$$HELP"
@@ -75,6 +77,9 @@ bench-bundle:
 
 test:
 	@scripts/test.sh
+
+test-all:
+	@scripts/test.sh all
 
 suites:
 	@scripts/suites.sh "$$BASE" long

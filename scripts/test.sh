@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# test.sh: everything a change must pass. Last line: N passed, N failed, N skipped.
+# test.sh [all]: everything a change must pass; with all, also what takes hours: every base, the long forms, SOAK seconds of
+# soak. Last line: N passed, N failed, N skipped.
 
 . "$(dirname "$0")/common.sh"
 
 BASE=6.18
+SOAK=${SOAK:-3600}
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
 GUEST_TIMEOUT=2400
 
 passed=0 failed=0 skipped=0
+# Before the name of a guest's logs: who runs the same guest in another way.
+TAG=
 
 count() {	# PASSED FAILED SKIPPED
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
@@ -52,6 +56,19 @@ suites() {	# BASE short|long
 	summed "suites-$1-$2" "$ROOT/scripts/suites.sh" "$1" "$2"
 }
 
+# The guests again and again
+soak() {
+	local log=$LOGS/soak.log tests
+	DURATION=$SOAK "$ROOT/scripts/soak.sh" 2>&1 | tee "$log" || true
+	tests=$(sed -nE '$ s/^([0-9]+) passed, 0 failed in .*/\1/p' "$log")
+	if [[ -n $tests ]]; then
+		count "$tests" 0 0
+	else
+		echo "FAIL  soak; the log: $log"
+		count 0 1 0
+	fi
+}
+
 # The sum of what kunit.py counted under some names.
 kunit_count() {	# LOG NAMES
 	grep 'Testing complete' "$1" | grep -oE "($2): [0-9]+" | awk '{ n += $2 } END { print n + 0 }' || true
@@ -69,13 +86,26 @@ kunit() {	# BASE ARCH
 	count "$(kunit_count "$log" passed)" "$bad" "$(kunit_count "$log" skipped)"
 }
 
+# The same on another base, or under another name of its logs.
+on_base() {	# BASE FUNCTION [ARGUMENT...]
+	local BASE=$1
+	shift
+	"$@"
+}
+
+tagged() {	# TAG FUNCTION [ARGUMENT...]
+	local TAG="$1 "
+	shift
+	"$@"
+}
+
 # Counts the lines of a guest's result that begin with "ok", or the guest as one test if it has none.
 guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 	local kernel initrd skips oks name=$1 config=$2 mib=$3
-	local console=$LOGS/$1.console result=$LOGS/$1.result
+	local console="$LOGS/$BASE $TAG$1.console" result="$LOGS/$BASE $TAG$1.result"
 	shift 3
 	if kernel=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config") &&
-		initrd=$(MIX_MIB=$mib "$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$mib" "$BASE") &&
+		initrd=$(MIX_MIB=$mib "$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$BASE-$mib" "$BASE") &&
 		"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$console" \
 			--timeout "$GUEST_TIMEOUT" "$@"; then
 		oks=$(grep -cE '^ok ' "$result" || true)
@@ -100,6 +130,12 @@ nodes() {
 		--append "panic_on_warn=1 numa=fake=2 sc.job=integration sc.program=swap_node_test"
 }
 
+# The static branch is patched while the code around it runs.
+patching() {
+	ACCEL=tcg-single guest "patching" jumplabel 16 --follow --mem 512 \
+		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration sc.program=swap_change_test sc.test=toggled_under_load"
+}
+
 small() {
 	guest "64 MiB" qemu 2 --mem 64 --append "panic_on_warn=1 sc.job=small"
 	guest "128 MiB, 8 CPUs" qemu 2 --mem 128 --cpus 8 --append "panic_on_warn=1 sc.job=small"
@@ -108,25 +144,63 @@ small() {
 		--append "panic_on_warn=1 sc.job=limit"
 }
 
+# What a change must pass. The quick ones first.
+everyday() {
+	local base
+	run "static checks" "source patch" check
+	for base in $(bases); do
+		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
+	done
+	run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
+	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
+	run "switched while it runs, code that is patched, $BASE" "source patch build guest" patching
+	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
+	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
+	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
+		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
+	run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
+	run "integration test in a guest, debug kernel, 6.12" "source patch build guest" on_base 6.12 integration debug \
+		"sc.program=swap_compress_test,swap_zswap_test sc.test=$OTHER_BASE"
+	# All of it takes KCSAN a quarter of an hour.
+	run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
+		"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$RACES"
+}
+
+# What everyday() leaves out.
+long_forms() {
+	local base
+	for base in $(bases); do
+		[[ $base == 6.18 ]] || run "KUnit, x86_64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" x86_64
+		if [[ $base != "$BASE" ]]; then
+			run "small guests, $base" "source patch build guest" on_base "$base" small
+			run "switched while it runs, code that is patched, $base" "source patch build guest" on_base "$base" patching
+			run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
+			run "all of the integration test, debug kernel, $base" "source patch build guest" \
+				on_base "$base" tagged all integration debug
+		fi
+		run "all of the integration test, classic LRU, debug kernel, $base" "source patch build guest" \
+			on_base "$base" tagged "all classic" integration debug sc.lru_gen=0
+		run "all of the integration test, KCSAN and kmemleak, $base" "source patch build guest" \
+			on_base "$base" tagged all integration kcsan
+		run "other people's tests, off and on, long, debug kernel, $base" "source patch build guest suites" suites "$base" long
+	done
+	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
+}
+
+RACES=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
+CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
+OTHER_BASE=reclaimed_memory_comes_back,refault_while_reclaimed,fork_and_copy_on_write,exit_with_queued_pages,disk_under_load
+
+(($# == 0)) || [[ $# == 1 && $1 == all ]] || die "usage: test.sh [all]"
 # What is tested is the repository on its pinned releases.
 export KDIR=
 check_jobs
 check_llvm
+check_number SOAK "$SOAK" 60 864000
 mkdir -p "$LOGS"
 exec 2>&1
 "$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
-# The quick ones first.
-run "static checks" "source patch" check
-run "KUnit, UML, 6.18" "source patch build kunit" kunit 6.18 um
-run "KUnit, UML, 6.12" "source patch build kunit" kunit 6.12 um
-run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
-run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
-run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
-run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
-run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
-# All of it takes KCSAN a quarter of an hour: see make soak.
-races=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
-run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
-	"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$races"
+everyday
+[[ ${1:-} != all ]] || long_forms
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))
