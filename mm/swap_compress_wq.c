@@ -365,9 +365,9 @@ long scq_inflight(struct scq *scq)
 enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
 			unsigned long limit)
 {
-	atomic_long_t *inflight = &scq->nodes[nid].inflight_pages;
+	atomic_long_t *nr_inflight = &scq->nodes[nid].inflight_pages;
 	long max = min(READ_ONCE(scq->max_inflight_pages), limit);
-	long old = atomic_long_read(inflight);
+	long old = atomic_long_read(nr_inflight);
 
 	if (!READ_ONCE(scq->nr_pool) || scq_should_fail(SCQ_FAULT_POOL))
 		return SCQ_INLINE_POOL;
@@ -375,7 +375,7 @@ enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
 	do {
 		if (old + nr_pages > max)
 			return SCQ_INLINE_INFLIGHT;
-	} while (!atomic_long_try_cmpxchg(inflight, &old, old + nr_pages));
+	} while (!atomic_long_try_cmpxchg(nr_inflight, &old, old + nr_pages));
 
 	/*
 	 * Pairs with the barrier in scq_stop(): either it sees our pages, or we
@@ -783,7 +783,7 @@ static bool scq_wait_is_over(const struct scq_need *need, long goal)
 {
 	long finished;
 
-	return need->enough(need) || !need->inflight(need, &finished) ||
+	return need->enough(need) || !need->nr_inflight(need, &finished) ||
 	       finished - goal >= 0;
 }
 
@@ -799,7 +799,7 @@ static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
 	long goal, left;
 
 	scq_count(scq, SCQ_WAITS, 1);
-	left = need->inflight(need, &goal);
+	left = need->nr_inflight(need, &goal);
 	goal += left;
 	left = ___wait_event(scq->progress,
 			     ___wait_cond_timeout(scq_wait_is_over(need, goal)),
@@ -836,7 +836,7 @@ bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
 {
 	long finished;
 
-	if (!need->inflight(need, &finished) || need->enough(need) ||
+	if (!need->nr_inflight(need, &finished) || need->enough(need) ||
 	    scq_is_stuck(scq, &scq->wait_gave_up))
 		return false;
 	scq_push(scq);
@@ -1390,7 +1390,7 @@ static long swap_compress_alloc_inflight(const struct scq_need *need,
 	int last = NUMA_NO_NODE;
 	struct zoneref *z;
 	struct zone *zone;
-	long inflight = 0;
+	long nr_inflight = 0;
 
 	*finished = 0;
 	for_each_alloc_zone(zone, z, alloc) {
@@ -1399,10 +1399,10 @@ static long swap_compress_alloc_inflight(const struct scq_need *need,
 		if (nid == last)
 			continue;
 		last = nid;
-		inflight += scq_node_inflight(&swap_scq, nid);
+		nr_inflight += scq_node_inflight(&swap_scq, nid);
 		*finished += scq_node_finished(&swap_scq, nid);
 	}
-	return inflight;
+	return nr_inflight;
 }
 
 /* Is a quarter of what may be in flight on these nodes? */
@@ -1411,12 +1411,12 @@ static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 	unsigned long knob = READ_ONCE(swap_scq.max_inflight_pages);
 	struct pglist_data *last = NULL;
 	unsigned long bound = 0;
-	long inflight, finished;
+	long nr_inflight, finished;
 	struct zoneref *z;
 	struct zone *zone;
 
-	inflight = swap_compress_alloc_inflight(&alloc->need, &finished);
-	if (!inflight)
+	nr_inflight = swap_compress_alloc_inflight(&alloc->need, &finished);
+	if (!nr_inflight)
 		return false;
 	for_each_alloc_zone(zone, z, alloc) {
 		if (zone->zone_pgdat != last)
@@ -1424,7 +1424,7 @@ static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 				     swap_compress_node_limit(zone->zone_pgdat));
 		last = zone->zone_pgdat;
 	}
-	return inflight >= bound / 4;
+	return nr_inflight >= bound / 4;
 }
 
 /**
@@ -1445,7 +1445,7 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 {
 	const struct swap_compress_alloc alloc = {
 		.need.enough	= swap_compress_alloc_enough,
-		.need.inflight	= swap_compress_alloc_inflight,
+		.need.nr_inflight	= swap_compress_alloc_inflight,
 		.zonelist	= zonelist,
 		.order		= order,
 		.gfp		= gfp,
@@ -1497,7 +1497,7 @@ bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
 {
 	const struct swap_compress_charge charge = {
 		.need.enough	= swap_compress_charge_enough,
-		.need.inflight	= swap_compress_charge_inflight,
+		.need.nr_inflight	= swap_compress_charge_inflight,
 		.memcg		= memcg,
 	};
 
@@ -1527,7 +1527,7 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 {
 	const struct swap_compress_alloc alloc = {
 		.need.enough	= swap_compress_alloc_enough,
-		.need.inflight	= swap_compress_alloc_inflight,
+		.need.nr_inflight	= swap_compress_alloc_inflight,
 		.zonelist	= zonelist,
 		.order		= order,
 		.gfp		= gfp,

@@ -107,14 +107,14 @@ struct scq_ops {
 /**
  * struct scq_need - what a task waits for; embedded in a structure of its own
  * @enough: Can the task go on?
- * @inflight: Pages in flight that could help it. Also tells how many such pages were
+ * @nr_inflight: Pages in flight that could help it. Also tells how many such pages were
  *	ever finished, of which only differences count.
  *
  * Both are called with the task's state set, and must not sleep.
  */
 struct scq_need {
 	bool (*enough)(const struct scq_need *need);
-	long (*inflight)(const struct scq_need *need, long *finished);
+	long (*nr_inflight)(const struct scq_need *need, long *finished);
 };
 
 struct scq_batch;

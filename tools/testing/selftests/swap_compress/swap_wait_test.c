@@ -310,7 +310,7 @@ static unsigned long vmstat_field(const char *name)
  */
 TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 {
-	unsigned long inactive = 0, inflight = 0, refused, now, i;
+	unsigned long inactive = 0, nr_inflight = 0, refused, now, i;
 	struct setting lru = { .path = LRU_GEN };
 	struct area area;
 
@@ -327,15 +327,15 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 		now = vmstat_field("nr_inactive_anon");
 		inactive = now > inactive ? now : inactive;
 		now = sys_long(SWAP_COMPRESS "inflight_pages");
-		inflight = now > inflight ? now : inflight;
+		nr_inflight = now > nr_inflight ? now : nr_inflight;
 		sleep_ms(5);
 	}
 	reclaim_stop();
-	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", inflight,
+	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", nr_inflight,
 		       inactive);
-	EXPECT_GE(inactive / 8, inflight);
+	EXPECT_GE(inactive / 8, nr_inflight);
 	EXPECT_LT(refused, stat_get("inline_inflight"));
-	EXPECT_ENOUGH(64, inflight);
+	EXPECT_ENOUGH(64, nr_inflight);
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
