@@ -4,25 +4,37 @@
  *
  * The queue gets a workqueue and a backend of the test's own. The backend writes
  * down what it was given, can be made to fail, to give folios back, and to stand
- * still. With more than one CPU the tests with several submitters mean more.
+ * still. Cases that mean nothing with one CPU, or one node, are skipped there.
+ *
+ * A timer or a time-out must not heal what is broken. Timers of plugs are set to
+ * NEVER unless a case is about them, waits end after LONG, and a case that took
+ * LONG has failed: see swap_compress_wq_exit(), which also checks what must be
+ * true after each case.
  */
 
 #include <kunit/test.h>
 
 #include <linux/completion.h>
+#include <linux/cpu.h>
 #include <linux/delay.h>
+#include <linux/iopoll.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
 #include <linux/swap.h>
+#include <linux/vmstat.h>
 
 #include "../../mm/swap_compress_wq.h"
 
 #define NR_BATCHES	16
 #define LIMIT_PAGES	4096
 #define NR_SUBMITTERS	4
-#define NEVER		(60 * HZ)	/* longer than any test may take */
-#define LONG		(10 * HZ)	/* for what must happen, on any machine */
+#define NEVER		(600 * HZ)	/* longer than any test may take */
+#define LONG		(20 * HZ)	/* no case takes so long, on any machine */
+#define SOON_US		(10 * USEC_PER_SEC) /* for what must happen; half of LONG */
 #define SLICED_ORDER	8
 #define SLICED_PAGES	BIT(SLICED_ORDER)
 
@@ -35,13 +47,17 @@ struct item {
 	bool slice_fails;	/* one of its slices is not stored */
 	bool submit;		/* the first store does not wait for its write */
 	bool cancel;		/* it needs none: nobody wants its content */
+	bool refault;		/* it gets none: it is in use again */
 	bool put_back;		/* its finish does not free it */
 	bool dirtied;		/* while under writeback, as it must be */
 	bool bad;		/* seen in a state it must not be in */
+	struct task_struct *slicer; /* whose slices others may store */
+	unsigned int slices;	/* being stored */
 };
 
 /* One test runs at a time. */
 static struct backend {
+	struct scq *scq;
 	struct item *items;
 	unsigned int nr_items;
 	spinlock_t lock;		/* what follows */
@@ -49,13 +65,20 @@ static struct backend {
 	unsigned int nr_finished;
 	unsigned int nr_runs;		/* of store */
 	pgoff_t *stored;		/* indices in the order of storing */
+	pgoff_t *finished;		/* indices in the order of finishing */
 	unsigned int slice_fails;	/* number of the slice that does, from 1 */
 	unsigned int nr_slices;
 	unsigned int slice_pages[SLICED_PAGES];	/* times each was stored */
+	unsigned int sliced_pages;	/* what is stored of a large folio */
+	bool await_helper;		/* before the slicer stores a slice */
+	unsigned int helped;		/* slices that others stored */
+	struct completion helper;	/* came */
+	unsigned int nr_pool;		/* smallest seen meanwhile */
 	unsigned int nr_shed;		/* by the first store */
 	pgoff_t *shed;			/* indices in the order of shedding */
 	unsigned int largest;		/* pages seen in one run */
 	bool bad_context;
+	bool early;			/* room was given back before finish */
 	bool open;			/* store proceeds */
 	atomic_t passes;		/* runs of store that proceed nevertheless */
 	wait_queue_head_t gate;
@@ -64,11 +87,13 @@ static struct backend {
 struct fixture {
 	struct scq scq;
 	struct workqueue_struct *wq;
+	unsigned int nr_batches;
+	unsigned long start;		/* of the case, jiffies */
+	unsigned long taint;		/* of the kernel, then */
 	struct work_struct opener;	/* of the gate, once somebody waits */
 	struct work_struct waiter;
 	const struct test_need *waiting; /* what it waits for */
 	bool waited;			/* it had enough then */
-	bool let_go;			/* all waiters, before the gate opened */
 	unsigned int finished;		/* folios, when throttle() returned */
 };
 
@@ -91,7 +116,9 @@ static void test_store(struct scq_run *run)
 		be.stored[be.nr_stored++] = folio->index;
 		if (!folio_test_writeback(folio) || folio_test_locked(folio))
 			item->bad = true;
-		if (item->cancel)
+		if (item->refault)
+			scq_settle(run, folio, SCQ_CANCELLED_REFAULT);
+		else if (item->cancel)
 			scq_settle(run, folio, SCQ_CANCELLED_FREED);
 		else if (item->submit)
 			scq_settle(run, folio, SCQ_SUBMITTED);
@@ -105,16 +132,34 @@ static void test_store(struct scq_run *run)
 static bool test_store_slice(void *private, unsigned int first,
 			     unsigned int nr_pages)
 {
+	struct item *item = private;
+	const bool helps = current != item->slicer;
 	bool fails;
 
+	if (helps)
+		complete_all(&be.helper);
+	else if (be.await_helper)
+		wait_for_completion_timeout(&be.helper, LONG / 2);
+
 	spin_lock(&be.lock);
-	if (!(current->flags & PF_MEMALLOC) || private != &be)
+	if (!(current->flags & PF_MEMALLOC))
 		be.bad_context = true;
 	fails = ++be.nr_slices == be.slice_fails;
+	item->slices++;
+	be.helped += helps;
+	be.nr_pool = min(be.nr_pool, READ_ONCE(be.scq->nr_pool));
 	while (nr_pages--)
 		be.slice_pages[first++]++;
 	spin_unlock(&be.lock);
-	usleep_range(100, 200);		/* let others have a share */
+
+	if (helps && be.await_helper)
+		msleep(50);		/* the slicer runs out of slices */
+	else
+		usleep_range(100, 200);	/* let others have a share */
+
+	spin_lock(&be.lock);
+	item->slices--;
+	spin_unlock(&be.lock);
 	return !fails;
 }
 
@@ -136,21 +181,28 @@ static void test_second_store(struct scq_run *run)
 	spin_unlock(&be.lock);
 
 	list_for_each_entry_safe(folio, next, &run->folios, lru) {
-		if (folio_nr_pages(folio) > SCQ_SLICE_PAGES &&
-		    scq_store_large(run->scq, folio_nr_pages(folio), &be))
+		struct item *item = &be.items[folio->index];
+
+		if (folio_nr_pages(folio) <= SCQ_SLICE_PAGES)
+			continue;
+		item->slicer = current;
+		if (scq_store_large(run->scq, be.sliced_pages, item))
 			scq_settle(run, folio, SCQ_STORED);
+		if (READ_ONCE(item->slices))
+			item->bad = true;
 	}
 }
 
 static bool failed(const struct item *item)
 {
-	return (item->fail || item->slice_fails) && !item->cancel;
+	return item->refault ||
+	       ((item->fail || item->slice_fails) && !item->cancel);
 }
 
 static unsigned long test_finish(int nid, struct list_head *folios)
 {
+	unsigned long nr_freed = 0, nr_pages = 0;
 	struct folio *folio, *next;
-	unsigned long nr_freed = 0;
 
 	spin_lock(&be.lock);
 	if (!(current->flags & PF_MEMALLOC) || current_is_kswapd())
@@ -160,7 +212,8 @@ static unsigned long test_finish(int nid, struct list_head *folios)
 
 		list_del_init(&folio->lru);
 		item->finished++;
-		be.nr_finished++;
+		be.finished[be.nr_finished++] = folio->index;
+		nr_pages += folio_nr_pages(folio);
 		if (folio_nid(folio) != nid ||
 		    folio_test_writeback(folio) != item->submit ||
 		    folio_test_dirty(folio) != failed(item) ||
@@ -169,6 +222,9 @@ static unsigned long test_finish(int nid, struct list_head *folios)
 		if (!failed(item) && !item->put_back && !item->submit)
 			nr_freed += folio_nr_pages(folio);
 	}
+	/* Whoever waits may rely on it: no room, nothing left to do. */
+	if (scq_node_inflight(be.scq, nid) < nr_pages)
+		be.early = true;
 	spin_unlock(&be.lock);
 	return nr_freed;
 }
@@ -212,14 +268,21 @@ static unsigned int nr_finished(void)
 	return nr;
 }
 
-/* Poll with a generous end, so that a slow machine does not fail. */
-static bool finished_in_time(unsigned int nr)
+static bool finished_in_time(unsigned int wanted)
 {
-	unsigned int i;
+	unsigned int nr;
 
-	for (i = 0; i < 10000 && nr_finished() < nr; i++)
-		usleep_range(1000, 2000);
-	return nr_finished() == nr;
+	read_poll_timeout(nr_finished, nr, nr >= wanted, USEC_PER_MSEC, SOON_US,
+			  false);
+	return nr == wanted;
+}
+
+static bool becomes(atomic_t *value, int wanted)
+{
+	int now;
+
+	return !read_poll_timeout(atomic_read, now, now == wanted,
+				  USEC_PER_MSEC, SOON_US, false, value);
 }
 
 /* As many runs of the store proceed, the rest still wait. */
@@ -231,12 +294,11 @@ static void let_batches_pass(int nr)
 
 static bool somebody_waits(struct fixture *f)
 {
-	unsigned int i;
+	bool waits;
 
-	for (i = 0; i < 10000 && !scq_has_waiters(&f->scq) &&
-	     !READ_ONCE(be.open); i++)
-		usleep_range(1000, 2000);
-	return scq_has_waiters(&f->scq);
+	read_poll_timeout(scq_has_waiters, waits, waits || READ_ONCE(be.open),
+			  USEC_PER_MSEC, SOON_US, false, &f->scq);
+	return waits;
 }
 
 static void free_items(void *unused)
@@ -250,24 +312,35 @@ static void free_items(void *unused)
 	be.nr_items = 0;
 }
 
-static void make_items(struct kunit *test, unsigned int nr, unsigned int order)
+static void expect_items(struct kunit *test, unsigned int nr)
 {
 	be.items = kunit_kcalloc(test, nr, sizeof(*be.items), GFP_KERNEL);
-	be.stored = kunit_kcalloc(test, nr, sizeof(*be.stored), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, be.items);
+	be.stored = kunit_kcalloc(test, nr, sizeof(*be.stored), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, be.stored);
 	be.shed = kunit_kcalloc(test, nr, sizeof(*be.shed), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, be.shed);
+	be.finished = kunit_kcalloc(test, nr, sizeof(*be.finished), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, be.finished);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_items, NULL));
+}
 
-	for (; be.nr_items < nr; be.nr_items++) {
-		struct folio *folio = folio_alloc(GFP_KERNEL, order);
+static void add_item(struct kunit *test, unsigned int order, int nid)
+{
+	struct folio *folio = __folio_alloc_node(GFP_KERNEL | __GFP_THISNODE,
+						 order, nid);
 
-		KUNIT_ASSERT_NOT_NULL(test, folio);
-		folio->index = be.nr_items;
-		folio->mapping = &test_mapping;
-		be.items[be.nr_items].folio = folio;
-	}
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	folio->index = be.nr_items;
+	folio->mapping = &test_mapping;
+	be.items[be.nr_items++].folio = folio;
+}
+
+static void make_items(struct kunit *test, unsigned int nr, unsigned int order)
+{
+	expect_items(test, nr);
+	while (be.nr_items < nr)
+		add_item(test, order, numa_mem_id());
 }
 
 /* As __swap_compress_queue() does it. */
@@ -283,6 +356,7 @@ static enum scq_stat queue_item(struct scq *scq, struct item *item,
 		return result;
 
 	folio_lock(item->folio);
+	folio_set_reclaim(item->folio);
 	folio_start_writeback(item->folio);
 	folio_unlock(item->folio);
 	list_add_tail(&item->folio->lru, folios);
@@ -290,9 +364,11 @@ static enum scq_stat queue_item(struct scq *scq, struct item *item,
 }
 
 /* Also waits until the batches are back in the pool. */
-static void finish_all(struct fixture *f)
+static void finish_all(struct kunit *test)
 {
-	scq_flush(&f->scq, LONG);
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, scq_flush(&f->scq, LONG));
 	flush_workqueue(f->wq);
 }
 
@@ -342,7 +418,15 @@ static int setup(struct kunit *test, unsigned int nr_batches)
 	memset(&be, 0, sizeof(be));
 	spin_lock_init(&be.lock);
 	init_waitqueue_head(&be.gate);
+	init_completion(&be.helper);
 	be.open = true;
+	be.scq = &f->scq;
+	be.nr_pool = nr_batches;
+	be.sliced_pages = SLICED_PAGES;
+
+	f->nr_batches = nr_batches;
+	f->start = jiffies;
+	f->taint = get_taint();
 
 	f->wq = alloc_workqueue("scq_kunit", WQ_UNBOUND | WQ_MEM_RECLAIM,
 				NR_BATCHES);
@@ -364,6 +448,47 @@ static int swap_compress_wq_init(struct kunit *test)
 	return setup(test, NR_BATCHES);
 }
 
+/* Folios were lost: their room never comes back, and destroying would hang. */
+static void give_up(struct scq *scq)
+{
+	int nid;
+
+	for_each_online_node(nid)
+		scq_release(scq, nid, scq_node_inflight(scq, nid));
+}
+
+/* What must be true after each case, whatever it was about */
+static void expect_nothing_left(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct scq *scq = &f->scq;
+	unsigned long settled = 0;
+	enum scq_stat item;
+
+	/* Otherwise a timer, or a time-out, has healed something. */
+	KUNIT_EXPECT_LT(test, jiffies - f->start, LONG);
+	KUNIT_EXPECT_EQ(test, 0, scq_flush(scq, LONG / 2));
+	flush_workqueue(f->wq);
+
+	KUNIT_EXPECT_EQ(test, 0, scq_inflight(scq));
+	KUNIT_EXPECT_EQ(test, f->nr_batches, scq->nr_pool);
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(scq->plugged));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&scq->stopped));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&scq->nr_throttled));
+	KUNIT_EXPECT_FALSE(test, scq_has_waiters(scq));
+	KUNIT_EXPECT_FALSE(test, be.bad_context);
+	KUNIT_EXPECT_FALSE(test, be.early);
+
+	for (item = SCQ_STORED; item <= SCQ_CANCELLED_FREED; item++)
+		settled += scq_read_stat(scq, item);
+	KUNIT_EXPECT_EQ(test, scq_read_stat(scq, SCQ_QUEUED), settled);
+	KUNIT_EXPECT_EQ(test, scq_read_stat(scq, SCQ_QUEUED),
+			scq_read_stat(scq, SCQ_FREED) +
+			scq_read_stat(scq, SCQ_PUT_BACK));
+	/* Somebody warned: DEBUG_OBJECTS of a timer, say. */
+	KUNIT_EXPECT_EQ(test, f->taint, get_taint());
+}
+
 static void swap_compress_wq_exit(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -371,11 +496,13 @@ static void swap_compress_wq_exit(struct kunit *test)
 	if (!f)
 		return;
 	open_gate();
+	expect_nothing_left(test);
+	give_up(&f->scq);
 	scq_destroy(&f->scq);
 	destroy_workqueue(f->wq);
 }
 
-/* The same fixture with a small pool */
+/* The same fixture, made anew with a pool of another size */
 static struct scq *use_pool_of(struct kunit *test, unsigned int nr_batches)
 {
 	swap_compress_wq_exit(test);
@@ -384,14 +511,23 @@ static struct scq *use_pool_of(struct kunit *test, unsigned int nr_batches)
 	return &((struct fixture *)test->priv)->scq;
 }
 
+static void skip_without_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs more than one CPU");
+}
+
 /*
- * Threads: started together, joined before the test goes on.
+ * Threads: joined before the test goes on.
  */
 struct submitter {
 	struct kunit *test;
 	void (*fn)(struct submitter *self);
 	unsigned int first, nr;		/* its items */
 	unsigned int accepted;
+	int cpu;			/* the one it ran on */
+	long ret;			/* of what was called */
+	struct completion *start;	/* or NULL */
 	struct completion done;
 };
 
@@ -399,14 +535,19 @@ static int submitter_thread(void *data)
 {
 	struct submitter *self = data;
 
+	if (self->start)
+		wait_for_completion(self->start);
+	self->cpu = raw_smp_processor_id();
 	self->fn(self);
 	complete(&self->done);
 	return 0;
 }
 
-static struct submitter *spawn(struct kunit *test,
-			       void (*fn)(struct submitter *self),
-			       unsigned int first, unsigned int nr)
+/* The thread waits for @start, and runs on @cpu; NULL and -1: it does not. */
+static struct submitter *spawn_on(struct kunit *test,
+				  void (*fn)(struct submitter *self),
+				  unsigned int first, unsigned int nr,
+				  struct completion *start, int cpu)
 {
 	struct submitter *self = kunit_kzalloc(test, sizeof(*self), GFP_KERNEL);
 	struct task_struct *task;
@@ -416,27 +557,76 @@ static struct submitter *spawn(struct kunit *test,
 	self->fn = fn;
 	self->first = first;
 	self->nr = nr;
+	self->start = start;
 	init_completion(&self->done);
-	task = kthread_run(submitter_thread, self, "scq_kunit/%u", first);
+	task = kthread_create(submitter_thread, self, "scq_kunit/%u", first);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	if (cpu >= 0)
+		kthread_bind(task, cpu);
+	wake_up_process(task);
 	return self;
 }
 
-/* Each of NR_SUBMITTERS threads gets its share of the items. */
+static struct submitter *spawn(struct kunit *test,
+			       void (*fn)(struct submitter *self),
+			       unsigned int first, unsigned int nr)
+{
+	return spawn_on(test, fn, first, nr, NULL, -1);
+}
+
+static void join(struct submitter *self)
+{
+	wait_for_completion(&self->done);
+}
+
+/*
+ * Each of NR_SUBMITTERS threads gets its share of the items. They begin together
+ * and run on all CPUs.
+ */
 static unsigned int run_submitters(struct kunit *test,
 				   void (*fn)(struct submitter *self))
 {
 	const unsigned int share = be.nr_items / NR_SUBMITTERS;
 	struct submitter *threads[NR_SUBMITTERS];
+	DECLARE_COMPLETION_ONSTACK(start);
 	unsigned int i, accepted = 0;
+	int cpu = -1;
 
-	for (i = 0; i < NR_SUBMITTERS; i++)
-		threads[i] = spawn(test, fn, i * share, share);
 	for (i = 0; i < NR_SUBMITTERS; i++) {
-		wait_for_completion(&threads[i]->done);
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+		threads[i] = spawn_on(test, fn, i * share, share, &start, cpu);
+	}
+	complete_all(&start);
+	for (i = 0; i < NR_SUBMITTERS; i++) {
+		join(threads[i]);
 		accepted += threads[i]->accepted;
 	}
+	if (num_online_cpus() > 1)
+		KUNIT_EXPECT_NE(test, threads[0]->cpu, threads[1]->cpu);
 	return accepted;
+}
+
+/* Run @fn on @cpu; @arg is its index of an item, or whatever it wants. */
+struct call {
+	struct kunit *test;
+	unsigned int arg;
+};
+
+static void call_on(struct kunit *test, int cpu, int (*fn)(void *call),
+		    unsigned int arg)
+{
+	struct call call = { .test = test, .arg = arg };
+
+	KUNIT_EXPECT_EQ(test, 0, smp_call_on_cpu(cpu, fn, &call, false));
+}
+
+/* From now on this thread is being killed: its killable waits end. */
+static void get_killed(void)
+{
+	allow_kernel_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
 }
 
 static void order_is_kept_within_a_batch(struct kunit *test)
@@ -451,11 +641,14 @@ static void order_is_kept_within_a_batch(struct kunit *test)
 	for (i = 0; i < 24; i += 8)
 		submit(test, i, 8);
 	migrate_enable();
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, 1, be.nr_runs);
-	for (i = 0; i < 24; i++)
+	for (i = 0; i < 24; i++) {
 		KUNIT_EXPECT_EQ(test, i, be.stored[i]);
+		/* What goes back to the LRU has its order there. */
+		KUNIT_EXPECT_EQ(test, i, be.finished[i]);
+	}
 	expect_all_finished_once(test);
 }
 
@@ -507,7 +700,7 @@ static void large_folio_counts_its_pages(struct kunit *test)
 	submit(test, 0, 2);
 	expect_refused(test, 2, SCQ_INLINE_INFLIGHT);
 	open_gate();
-	finish_all(f);
+	finish_all(test);
 	KUNIT_EXPECT_EQ(test, 2, nr_finished());
 }
 
@@ -524,6 +717,99 @@ static void folio_larger_than_a_batch_goes_alone(struct kunit *test)
 	expect_all_finished_once(test);
 }
 
+/* Folios of 4, 1, 1, 1 and 2 pages: the last does not fit in a batch of 8. */
+static void rest_of_a_cut_stays_in_the_plug(struct kunit *test)
+{
+	static const unsigned int orders[] = { 2, 0, 0, 0, 1, 1, 2 };
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	expect_items(test, ARRAY_SIZE(orders));
+	for (i = 0; i < ARRAY_SIZE(orders); i++)
+		add_item(test, orders[i], numa_mem_id());
+	scq_set_batch_pages(&f->scq, 8);
+
+	migrate_disable();
+	submit(test, 0, 5);
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+	KUNIT_EXPECT_EQ(test, 2, scq_inflight(&f->scq));
+	KUNIT_EXPECT_FALSE(test, cpumask_empty(f->scq.plugged));
+
+	/* With 2 and 4 more it is a batch, neither sooner nor later. */
+	submit(test, 5, 1);
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+	submit(test, 6, 1);
+	migrate_enable();
+	flush_workqueue(f->wq);
+	expect_all_finished_once(test);
+	KUNIT_EXPECT_EQ(test, 8, be.largest);
+}
+
+/* After a cut the plug may hold a batch's worth still. */
+static void rest_of_a_cut_is_pushed_if_full(struct kunit *test)
+{
+	static const unsigned int orders[] = { 0, 0, 0, 3 };
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	expect_items(test, ARRAY_SIZE(orders));
+	for (i = 0; i < ARRAY_SIZE(orders); i++)
+		add_item(test, orders[i], numa_mem_id());
+	scq_set_batch_pages(&f->scq, 8);
+	submit(test, 0, 4);
+	KUNIT_EXPECT_TRUE(test, finished_in_time(4));
+	KUNIT_EXPECT_EQ(test, 8, be.largest);
+}
+
+/* A push finds what a cut left. */
+static void push_sends_the_rest_of_a_cut(struct kunit *test)
+{
+	static const unsigned int orders[] = { 2, 1, 0, 1 };
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	expect_items(test, ARRAY_SIZE(orders));
+	for (i = 0; i < ARRAY_SIZE(orders); i++)
+		add_item(test, orders[i], numa_mem_id());
+	scq_set_batch_pages(&f->scq, 8);
+	submit(test, 0, 4);
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 3, nr_finished());
+	scq_push(&f->scq);
+	KUNIT_EXPECT_TRUE(test, finished_in_time(4));
+}
+
+static int submit_here(void *arg)
+{
+	struct call *call = arg;
+
+	submit(call->test, call->arg, 3);
+	return 0;
+}
+
+/* Two CPUs with three folios each do not make a batch of four. */
+static void each_cpu_has_a_plug(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	int first, second;
+
+	skip_without_cpus(test);
+	first = cpumask_first(cpu_online_mask);
+	second = cpumask_next(first, cpu_online_mask);
+	make_items(test, 6, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	call_on(test, first, submit_here, 0);
+	call_on(test, second, submit_here, 3);
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+	KUNIT_EXPECT_EQ(test, 2, cpumask_weight(f->scq.plugged));
+
+	scq_push(&f->scq);	/* of all CPUs, from whatever CPU */
+	KUNIT_EXPECT_TRUE(test, finished_in_time(6));
+}
+
 static void slices_cover_a_large_folio(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -532,7 +818,7 @@ static void slices_cover_a_large_folio(struct kunit *test)
 	make_items(test, 1, SLICED_ORDER);
 	be.items[0].shed = true;
 	submit(test, 0, 1);
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
 	for (i = 0; i < SLICED_PAGES; i++)
@@ -542,14 +828,59 @@ static void slices_cover_a_large_folio(struct kunit *test)
 	expect_all_finished_once(test);
 }
 
+/* Not all sizes are a multiple of a slice's. */
+static void last_slice_may_be_smaller(struct kunit *test)
+{
+	unsigned int i;
+
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	be.sliced_pages = SLICED_PAGES - 5;
+	submit(test, 0, 1);
+	finish_all(test);
+	for (i = 0; i < SLICED_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, i < SLICED_PAGES - 5, be.slice_pages[i]);
+	expect_all_finished_once(test);
+}
+
+/* There is one for each CPU but the folio's own worker's, and it is waited for. */
+static void helpers_store_slices(struct kunit *test)
+{
+	skip_without_cpus(test);
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	be.await_helper = true;
+	submit(test, 0, 1);
+	finish_all(test);
+
+	KUNIT_EXPECT_GT(test, be.helped, 0);
+	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
+	expect_all_finished_once(test);
+}
+
+static void helpers_are_no_more_than_cpus(struct kunit *test)
+{
+	const unsigned int nr = min(num_online_cpus(),
+				    SLICED_PAGES / SCQ_SLICE_PAGES);
+
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	submit(test, 0, 1);
+	finish_all(test);
+	/* One for the batch, and up to @nr - 1 helpers */
+	KUNIT_EXPECT_GE(test, be.nr_pool, NR_BATCHES - nr);
+	expect_all_finished_once(test);
+}
+
 static void slices_need_no_helper(struct kunit *test)
 {
 	use_pool_of(test, 1);	/* that one is the folio's own */
 	make_items(test, 1, SLICED_ORDER);
 	be.items[0].shed = true;
 	submit(test, 0, 1);
-	finish_all(test->priv);
+	finish_all(test);
 	KUNIT_EXPECT_EQ(test, SLICED_PAGES / SCQ_SLICE_PAGES, be.nr_slices);
+	KUNIT_EXPECT_EQ(test, 0, be.helped);
 	expect_all_finished_once(test);
 }
 
@@ -562,10 +893,13 @@ static void failed_slice_fails_the_folio(struct kunit *test)
 	be.slice_fails = 3;
 	be.items[0].slice_fails = true;
 	submit(test, 0, 1);
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, SLICED_PAGES, scq_read_stat(&f->scq, SCQ_FAILED));
 	KUNIT_EXPECT_TRUE(test, folio_test_dirty(be.items[0].folio));
+	/* The rest is left. Helpers may have begun more before they see it. */
+	if (num_online_cpus() == 1)
+		KUNIT_EXPECT_EQ(test, 3, be.nr_slices);
 	expect_all_finished_once(test);
 }
 
@@ -578,7 +912,7 @@ static void helpers_go_back_to_the_pool(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		be.items[i].shed = true;
 	submit(test, 0, 4);
-	finish_all(f);
+	finish_all(test);
 	KUNIT_EXPECT_EQ(test, NR_BATCHES, f->scq.nr_pool);
 	expect_all_finished_once(test);
 }
@@ -607,6 +941,46 @@ static void partial_plug_goes_by_itself_after_the_delay(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, finished_in_time(3));
 }
 
+/*
+ * The only worker is busy, so that what was pushed is pending when more comes.
+ * The plug's timer begins anew only if nothing is.
+ */
+static void push_is_not_undone_by_a_submit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	workqueue_set_max_active(f->wq, 1);
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	migrate_disable();
+	submit(test, 0, 4);
+	submit(test, 4, 2);
+	scq_push(&f->scq);
+	submit(test, 6, 1);
+	migrate_enable();
+	open_gate();
+	KUNIT_EXPECT_TRUE(test, finished_in_time(7));
+	submit(test, 7, 1);
+}
+
+/* Nor does a plug that filled leave a timer that a later push would need. */
+static void push_works_again_and_again(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	make_items(test, 16, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	for (i = 0; i < 16; i++) {
+		submit(test, i, 1);
+		if (i % 3 == 0) {
+			scq_push(&f->scq);
+			KUNIT_EXPECT_TRUE(test, finished_in_time(i + 1));
+		}
+	}
+}
+
 static void push_does_not_wait(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -618,15 +992,13 @@ static void push_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 
 	open_gate();
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
 static void call_flush(struct submitter *self)
 {
-	struct fixture *f = self->test->priv;
-
-	finish_all(f);
+	finish_all(self->test);
 	self->accepted = nr_finished();
 }
 
@@ -644,7 +1016,7 @@ static void flush_waits_for_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0,
 			wait_for_completion_timeout(&flusher->done, HZ / 20));
 	open_gate();
-	wait_for_completion(&flusher->done);
+	join(flusher);
 	KUNIT_EXPECT_EQ(test, 11, flusher->accepted);
 	expect_all_finished_once(test);
 }
@@ -660,9 +1032,9 @@ static void empty_pool_means_refusal(struct kunit *test)
 	expect_refused(test, 4, SCQ_INLINE_POOL);
 
 	open_gate();
-	finish_all(test->priv);
+	finish_all(test);
 	submit(test, 4, 1);
-	finish_all(test->priv);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
@@ -693,9 +1065,9 @@ static void bound_in_flight_is_exact(struct kunit *test)
 	expect_refused(test, 10, SCQ_INLINE_INFLIGHT);
 
 	open_gate();
-	finish_all(f);
+	finish_all(test);
 	submit(test, 10, 1);
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
@@ -722,6 +1094,8 @@ static void bound_is_exact_with_many_submitters(struct kunit *test)
 	const unsigned int bound = 100;
 	struct fixture *f = test->priv;
 
+	skip_without_cpus(test);
+
 	make_items(test, NR_SUBMITTERS * 64, 0);
 	scq_set_batch_pages(&f->scq, 8);
 	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, bound));
@@ -730,9 +1104,35 @@ static void bound_is_exact_with_many_submitters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bound, scq_inflight(&f->scq));
 
 	open_gate();
-	finish_all(f);
+	finish_all(test);
 	KUNIT_EXPECT_EQ(test, bound, nr_finished());
 	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
+}
+
+/* Take the last page of room, many times. */
+static void take_a_page(struct submitter *self)
+{
+	struct scq *scq = be.scq;
+	unsigned int i;
+
+	for (i = 0; i < 20000; i++) {
+		if (scq_queue(scq, 0, 1, 1) == SCQ_QUEUED) {
+			if (scq_node_inflight(scq, 0) != 1)
+				self->ret = true;
+			scq_release(scq, 0, 1);
+			self->accepted++;
+		}
+		if (i % 256 == 0)
+			cond_resched();
+	}
+	if (self->ret)
+		WRITE_ONCE(be.early, true);
+}
+
+static void last_page_of_room_is_given_once(struct kunit *test)
+{
+	skip_without_cpus(test);
+	KUNIT_EXPECT_GT(test, run_submitters(test, take_a_page), 0);
 }
 
 /* Offer each item until it is accepted, in passes of changing length. */
@@ -772,6 +1172,7 @@ static void every_folio_is_finished_once(struct kunit *test)
 	for (round = 0; round < 4; round++) {
 		unsigned int i;
 
+		f->start = jiffies;
 		be.nr_stored = 0;
 		be.nr_finished = 0;
 		for (i = 0; i < be.nr_items; i++)
@@ -780,7 +1181,7 @@ static void every_folio_is_finished_once(struct kunit *test)
 				run_submitters(test, offer_until_accepted));
 		/* Without help: a lost wake-up must not be healed by a flush. */
 		KUNIT_EXPECT_TRUE(test, finished_in_time(be.nr_items));
-		finish_all(f);
+		finish_all(test);
 		expect_all_finished_once(test);
 	}
 	KUNIT_EXPECT_LE(test, be.largest, 7);
@@ -795,7 +1196,7 @@ static void refused_folio_goes_to_the_next_store(struct kunit *test)
 	for (i = 0; i < 12; i += 3)
 		be.items[i].shed = true;
 	submit(test, 0, 12);
-	finish_all(f);
+	finish_all(test);
 
 	/* Those only, and in their order */
 	KUNIT_EXPECT_EQ(test, 4, be.nr_shed);
@@ -814,13 +1215,31 @@ static void cancelled_folio_is_not_stored(struct kunit *test)
 	make_items(test, 4, 0);
 	be.items[1].cancel = true;
 	submit(test, 0, 4);
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, 0, be.nr_shed);
 	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_CANCELLED_FREED));
 	KUNIT_EXPECT_EQ(test, 3, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
 	/* Nobody wants it: it is freed like the rest, and not dirty. */
 	KUNIT_EXPECT_EQ(test, 4, scq_read_stat(&f->scq, SCQ_FREED));
+	expect_all_finished_once(test);
+}
+
+/* It is in use, and its slot has no content: it must be written again. */
+static void refaulted_folio_is_dirty(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 4, 0);
+	be.items[1].refault = true;
+	submit(test, 0, 4);
+	finish_all(test);
+
+	KUNIT_EXPECT_EQ(test, 0, be.nr_shed);
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_CANCELLED_REFAULT));
+	KUNIT_EXPECT_EQ(test, 3, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_PUT_BACK));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(be.items[1].folio));
 	expect_all_finished_once(test);
 }
 
@@ -833,7 +1252,7 @@ static void failed_store_is_dirty_before_writeback_ends(struct kunit *test)
 	for (i = 0; i < 64; i++)
 		be.items[i].fail = true;
 	submit(test, 0, 64);
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, 64, scq_read_stat(&f->scq, SCQ_FAILED));
 	for (i = 0; i < 64; i++)
@@ -848,7 +1267,7 @@ static void one_failure_spares_the_rest(struct kunit *test)
 	make_items(test, 8, 0);
 	be.items[3].fail = true;
 	submit(test, 0, 8);
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_FAILED));
 	KUNIT_EXPECT_EQ(test, 7, scq_read_stat(&f->scq, SCQ_FREED));
@@ -864,7 +1283,7 @@ static void submitted_folio_stays_under_writeback(struct kunit *test)
 	make_items(test, 4, 0);
 	be.items[2].submit = true;
 	submit(test, 0, 4);
-	finish_all(f);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_SUBMITTED));
 	KUNIT_EXPECT_EQ(test, 3, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
@@ -877,25 +1296,75 @@ static void stop_drains(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	make_items(test, 11, 0);
+	make_items(test, 13, 0);
 	scq_set_batch_pages(&f->scq, 4);
 	submit(test, 0, 11);
 	KUNIT_EXPECT_EQ(test, 0, scq_stop(&f->scq, LONG));
-	expect_all_finished_once(test);
+	KUNIT_EXPECT_EQ(test, 11, nr_finished());
 
-	expect_refused(test, 0, SCQ_INLINE_STOPPED);
+	expect_refused(test, 11, SCQ_INLINE_STOPPED);
 	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 
 	scq_start(&f->scq);
-	be.nr_stored = 0;
-	submit(test, 0, 1);
+	submit(test, 12, 1);
+}
+
+/* Set while the stopper knows that nothing is in flight. */
+static bool all_stopped;
+
+static void stop_and_start(struct submitter *self)
+{
+	while (!READ_ONCE(self->nr)) {
+		self->ret = self->ret ?: scq_stop(be.scq, LONG);
+		WRITE_ONCE(all_stopped, true);
+		cpu_relax();
+		WRITE_ONCE(all_stopped, false);
+		scq_start(be.scq);
+		self->accepted++;
+		cond_resched();
+	}
+}
+
+/* What is accepted is in flight, and a stop waits for that. */
+static void queue_and_release(struct submitter *self)
+{
+	unsigned int i;
+
+	for (i = 0; i < 100000; i++) {
+		if (scq_queue(be.scq, 0, 1, ULONG_MAX) == SCQ_QUEUED) {
+			if (READ_ONCE(all_stopped))
+				self->ret = true;
+			scq_release(be.scq, 0, 1);
+			self->accepted++;
+		}
+		if (i % 256 == 0)
+			cond_resched();
+	}
+}
+
+static void nothing_is_accepted_behind_a_stop(struct kunit *test)
+{
+	struct submitter *stopper, *submitter;
+	int cpu = cpumask_first(cpu_online_mask);
+
+	skip_without_cpus(test);
+	stopper = spawn_on(test, stop_and_start, 0, 0, NULL, cpu);
+	cpu = cpumask_next(cpu, cpu_online_mask);
+	submitter = spawn_on(test, queue_and_release, 1, 0, NULL, cpu);
+	join(submitter);
+	WRITE_ONCE(stopper->nr, 1);
+	join(stopper);
+	KUNIT_EXPECT_FALSE(test, submitter->ret);
+	KUNIT_EXPECT_EQ(test, 0, stopper->ret);
+	KUNIT_EXPECT_GT(test, submitter->accepted, 0);
+	KUNIT_EXPECT_GT(test, stopper->accepted, 0);
 }
 
 static void call_stop(struct submitter *self)
 {
 	struct fixture *f = self->test->priv;
 
-	KUNIT_EXPECT_EQ(self->test, 0, scq_stop(&f->scq, LONG));
+	self->ret = scq_stop(&f->scq, LONG);
 	self->accepted = nr_finished();
 }
 
@@ -913,8 +1382,10 @@ static void stop_waits_for_a_pass_under_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0,
 			wait_for_completion_timeout(&stopper->done, HZ / 20));
 	scq_plug(&f->scq, &folios);
-	wait_for_completion(&stopper->done);
+	join(stopper);
 	KUNIT_EXPECT_EQ(test, 1, stopper->accepted);
+	KUNIT_EXPECT_EQ(test, 0, stopper->ret);
+	scq_start(&f->scq);
 }
 
 /* One that cannot stop in time leaves the queue as it was. */
@@ -929,7 +1400,30 @@ static void stop_is_bounded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 	submit(test, 1, 1);
 	open_gate();
-	finish_all(f);
+	finish_all(test);
+	expect_all_finished_once(test);
+}
+
+static void stop_killed(struct submitter *self)
+{
+	get_killed();
+	self->ret = scq_stop(be.scq, LONG);
+}
+
+/* So does one whose caller is being killed. */
+static void stop_ends_when_killed(struct kunit *test)
+{
+	struct submitter *stopper;
+
+	make_items(test, 2, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 1);
+	stopper = spawn(test, stop_killed, 0, 0);
+	join(stopper);
+	KUNIT_EXPECT_EQ(test, -ERESTARTSYS, stopper->ret);
+	submit(test, 1, 1);
+	open_gate();
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
@@ -944,7 +1438,7 @@ static void stops_nest(struct kunit *test)
 	expect_refused(test, 0, SCQ_INLINE_STOPPED);
 	scq_start(&f->scq);
 	submit(test, 0, 1);
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
@@ -953,33 +1447,42 @@ static void flush_stops_for_a_while(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct submitter *flusher;
-	unsigned int i;
 
 	make_items(test, 2, 0);
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 1);
 	flusher = spawn(test, call_flush, 0, 0);
-	for (i = 0; i < 10000 && !atomic_read(&f->scq.stopped); i++)
-		usleep_range(1000, 2000);
+	KUNIT_EXPECT_TRUE(test, becomes(&f->scq.stopped, 1));
 	expect_refused(test, 1, SCQ_INLINE_STOPPED);
 	open_gate();
-	wait_for_completion(&flusher->done);
+	join(flusher);
 	submit(test, 1, 1);
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
+
+/* How often another task than before has asked whether there is enough */
+struct asked {
+	struct task_struct *task;
+	atomic_t nr;
+};
 
 /* What a test's task waits for: @nr folios to be finished, while @pending. */
 struct test_need {
 	struct scq_need need;
 	unsigned int nr;
 	bool pending;
+	struct asked *asked;		/* or NULL */
 };
 
 static bool test_enough(const struct scq_need *need)
 {
-	return nr_finished() >= container_of_const(need, struct test_need,
-						   need)->nr;
+	const struct test_need *self = container_of_const(need, struct test_need,
+							  need);
+
+	if (self->asked && xchg(&self->asked->task, current) != current)
+		atomic_inc(&self->asked->nr);
+	return nr_finished() >= self->nr;
 }
 
 static bool test_pending(const struct scq_need *need)
@@ -1023,6 +1526,110 @@ static void wait_sees_progress(struct kunit *test)
 	/* It pushes: nobody else would. */
 	KUNIT_EXPECT_TRUE(test, wait_for(f, &need, LONG));
 	KUNIT_EXPECT_EQ(test, 3, nr_finished());
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_WAITS));
+}
+
+/* After one that had success */
+static void wait_can_be_repeated(struct kunit *test)
+{
+	const struct test_need one = TEST_NEED(1), two = TEST_NEED(2);
+	struct fixture *f = test->priv;
+
+	make_items(test, 2, 0);
+	submit(test, 0, 1);
+	KUNIT_EXPECT_TRUE(test, wait_for(f, &one, LONG));
+	submit(test, 1, 1);
+	KUNIT_EXPECT_TRUE(test, wait_for(f, &two, LONG));
+	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_WAITS));
+}
+
+static void call_wait(struct submitter *self)
+{
+	struct fixture *f = self->test->priv;
+
+	self->ret = wait_for(f, f->waiting, LONG);
+}
+
+static void call_throttle(struct submitter *self)
+{
+	struct fixture *f = self->test->priv;
+
+	self->ret = throttle_for(f, f->waiting, LONG);
+}
+
+/* Two batches of four that stand still, and @nr tasks that wait for them */
+static void begin_waits(struct kunit *test, struct submitter **threads,
+			unsigned int nr, void (*fn)(struct submitter *self),
+			const struct test_need *need)
+{
+	struct fixture *f = test->priv;
+	unsigned int i, waits;
+
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 8);
+	f->waiting = need;
+	for (i = 0; i < nr; i++) {
+		threads[i] = spawn(test, fn, i, 0);
+		KUNIT_EXPECT_EQ(test, 0,
+				read_poll_timeout(scq_read_stat, waits,
+						  waits == i + 1, USEC_PER_MSEC,
+						  SOON_US, false, &f->scq,
+						  SCQ_WAITS));
+	}
+	msleep(20);			/* for the last of them to sleep */
+}
+
+/* Nobody waits for the second batch who has enough after the first. */
+static void wait_ends_with_enough(struct kunit *test)
+{
+	const struct test_need four = TEST_NEED(4);
+	struct submitter *threads[3];
+	unsigned int i;
+
+	begin_waits(test, threads, ARRAY_SIZE(threads), call_wait, &four);
+	let_batches_pass(1);
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		join(threads[i]);
+		KUNIT_EXPECT_TRUE(test, threads[i]->ret);
+	}
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+}
+
+static void wait_ends_when_nothing_is_pending(struct kunit *test)
+{
+	struct test_need need = TEST_NEED(100);
+	struct submitter *waiter;
+
+	begin_waits(test, &waiter, 1, call_wait, &need);
+	WRITE_ONCE(need.pending, false);
+	let_batches_pass(1);
+	join(waiter);
+	KUNIT_EXPECT_FALSE(test, waiter->ret);
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+}
+
+static void wait_killed(struct submitter *self)
+{
+	get_killed();
+	call_wait(self);
+}
+
+/* That says nothing about workers: others may wait. */
+static void wait_ends_when_killed(struct kunit *test)
+{
+	const struct test_need need = TEST_NEED(8);
+	struct submitter *killed, *waiter;
+
+	begin_waits(test, &killed, 1, wait_killed, &need);
+	join(killed);
+	KUNIT_EXPECT_FALSE(test, killed->ret);
+	waiter = spawn(test, call_wait, 1, 0);
+	KUNIT_EXPECT_TRUE(test, somebody_waits(test->priv));
+	open_gate();
+	join(waiter);
+	KUNIT_EXPECT_TRUE(test, waiter->ret);
 }
 
 /* Others' progress is none: something is freed, but not what the task can use. */
@@ -1061,7 +1668,7 @@ static void wait_is_for_what_is_in_flight(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
 	KUNIT_EXPECT_EQ(test, 4, nr_finished());
 	open_gate();
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
@@ -1088,6 +1695,7 @@ static void nothing_pending_means_no_wait(struct kunit *test)
 	submit(test, 0, 1);
 	need.pending = false;	/* what is in flight is of no use */
 	KUNIT_EXPECT_FALSE(test, wait_for(f, &need, LONG));
+	KUNIT_EXPECT_EQ(test, 0, scq_read_stat(&f->scq, SCQ_WAITS));
 	KUNIT_EXPECT_FALSE(test, throttle_for(f, &need, LONG));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
 }
@@ -1118,7 +1726,7 @@ static void time_out_ends_waiting(struct kunit *test)
 	open_gate();
 	flush_work(&f->waiter);
 	KUNIT_EXPECT_TRUE(test, f->waited);
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
@@ -1151,67 +1759,106 @@ static bool throttle(struct kunit *test, unsigned int nr)
 	f->finished = nr_finished();
 	open_gate();
 	flush_work(&f->opener);
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 	return ret;
 }
 
+static unsigned long nr_throttles(struct kunit *test)
+{
+	unsigned long *events = kunit_kcalloc(test, NR_VM_EVENT_ITEMS,
+					      sizeof(*events), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, events);
+	all_vm_events(events);
+	return events[PGSCAN_DIRECT_THROTTLE];
+}
+
 static void throttle_waits_for_workers(struct kunit *test)
 {
+	const unsigned long before = nr_throttles(test);
 	struct fixture *f = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, throttle(test, 4));
 	KUNIT_EXPECT_EQ(test, 4, f->finished);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_throttled));
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_WAITS));
+	if (IS_ENABLED(CONFIG_VM_EVENT_COUNTERS))
+		KUNIT_EXPECT_GT(test, nr_throttles(test), before);
 }
 
-static void throttle_in_work(struct work_struct *work)
-{
-	struct fixture *f = container_of(work, struct fixture, waiter);
-
-	f->waited = throttle_for(f, f->waiting, LONG);
-}
-
-static bool becomes(atomic_t *value, int wanted)
-{
-	unsigned int i;
-
-	for (i = 0; i < 10000 && atomic_read(value) != wanted; i++)
-		usleep_range(1000, 2000);
-	return atomic_read(value) == wanted;
-}
-
-static void let_a_batch_pass(struct work_struct *work)
-{
-	struct fixture *f = container_of(work, struct fixture, opener);
-
-	becomes(&f->scq.nr_throttled, 2);
-	usleep_range(1000, 2000);	/* for both to sleep */
-	let_batches_pass(1);
-	f->let_go = becomes(&f->scq.nr_throttled, 0);
-	open_gate();
-}
-
+/* The batch wakes one of them, and that one the next. */
 static void throttle_lets_all_go_that_have_enough(struct kunit *test)
 {
 	const struct test_need four = TEST_NEED(4);
-	struct fixture *f = test->priv;
+	struct submitter *threads[2];
+	unsigned int i;
 
-	make_items(test, 8, 0);
-	scq_set_batch_pages(&f->scq, 4);
-	WRITE_ONCE(be.open, false);
-	submit(test, 0, 8);
-	f->waiting = &four;
-	INIT_WORK(&f->waiter, throttle_in_work);
-	INIT_WORK(&f->opener, let_a_batch_pass);
-	schedule_work(&f->waiter);
-	schedule_work(&f->opener);
-	KUNIT_EXPECT_TRUE(test, throttle_for(f, &four, LONG));
-	flush_work(&f->waiter);
-	flush_work(&f->opener);
-	KUNIT_EXPECT_TRUE(test, f->let_go);
-	finish_all(f);
-	expect_all_finished_once(test);
+	begin_waits(test, threads, ARRAY_SIZE(threads), call_throttle, &four);
+	let_batches_pass(1);
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		join(threads[i]);
+		KUNIT_EXPECT_TRUE(test, threads[i]->ret);
+	}
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+}
+
+/* No herd: who is woken and has not enough does not wake others. */
+static void batch_wakes_one_throttled_task(struct kunit *test)
+{
+	struct asked asked = { .task = NULL };
+	const struct test_need need = {
+		.need = { .enough = test_enough, .pending = test_pending },
+		.nr = 100,
+		.pending = true,
+		.asked = &asked,
+	};
+	struct submitter *threads[2];
+	unsigned int i;
+
+	begin_waits(test, threads, ARRAY_SIZE(threads), call_throttle, &need);
+	asked.task = NULL;
+	atomic_set(&asked.nr, 0);
+	let_batches_pass(1);
+	KUNIT_EXPECT_TRUE(test, becomes(&asked.nr, 1));
+	msleep(50);			/* for others, if they were woken */
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&asked.nr));
+	open_gate();
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		join(threads[i]);
+}
+
+/* Also of several, none of which has enough to wake the next */
+static void throttle_lets_all_go_in_the_end(struct kunit *test)
+{
+	const struct test_need need = TEST_NEED(100);
+	struct submitter *threads[2];
+	unsigned int i;
+
+	begin_waits(test, threads, ARRAY_SIZE(threads), call_throttle, &need);
+	open_gate();
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		join(threads[i]);
+		KUNIT_EXPECT_FALSE(test, threads[i]->ret);
+	}
+	KUNIT_EXPECT_EQ(test, 8, nr_finished());
+}
+
+static void throttle_killed(struct submitter *self)
+{
+	get_killed();
+	call_throttle(self);
+}
+
+static void throttle_ends_when_killed(struct kunit *test)
+{
+	const struct test_need need = TEST_NEED(8);
+	struct submitter *killed;
+
+	begin_waits(test, &killed, 1, throttle_killed, &need);
+	join(killed);
+	KUNIT_EXPECT_FALSE(test, killed->ret);
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 }
 
 static void throttle_ends_with_the_last_batch(struct kunit *test)
@@ -1238,6 +1885,7 @@ static void throttle_holds_one_task_per_batch(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, throttle(test, 4));
 	KUNIT_EXPECT_EQ(test, 0, f->finished);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->scq.nr_throttled));
+	atomic_set(&f->scq.nr_throttled, 0);
 }
 
 static void throttle_spares_tasks_of_higher_priority(struct kunit *test)
@@ -1265,29 +1913,65 @@ static void throttle_does_not_wait_for_ever(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_throttled));
 }
 
-/* Each node has room of its own; a test machine may have only the first. */
+/* Each node has room of its own. */
 static void room_is_of_a_node(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	const int nid = nr_node_ids - 1;
 
+	if (!nid)
+		kunit_skip(test, "needs more than one node");
+
 	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 64));
-	/* The smaller of the two bounds counts. */
 	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(&f->scq, 0, 40, 40));
 	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
 			scq_queue(&f->scq, 0, 1, 40));
 	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
 			scq_queue(&f->scq, 0, 25, 4096));
-	if (nid) {
-		KUNIT_EXPECT_EQ(test, SCQ_QUEUED,
-				scq_queue(&f->scq, nid, 64, 4096));
-		KUNIT_EXPECT_EQ(test, 64, scq_node_inflight(&f->scq, nid));
-		scq_release(&f->scq, nid, 64);
-	}
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(&f->scq, nid, 64, 4096));
+	KUNIT_EXPECT_EQ(test, 64, scq_node_inflight(&f->scq, nid));
+	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
+	KUNIT_EXPECT_EQ(test, 104, scq_inflight(&f->scq));
+	scq_release(&f->scq, nid, 64);
 	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
 	KUNIT_EXPECT_EQ(test, 40, scq_inflight(&f->scq));
 	scq_release(&f->scq, 0, 40);
 	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
+}
+
+/* A batch of folios of two nodes is finished a node at a time. */
+static void batch_may_be_of_several_nodes(struct kunit *test)
+{
+	int nids[] = { first_memory_node, next_memory_node(first_memory_node) };
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	if (nids[1] >= MAX_NUMNODES)
+		kunit_skip(test, "needs more than one node");
+	expect_items(test, 9);
+	for (i = 0; i < 9; i++)
+		add_item(test, 0, nids[i % 2]);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 9);
+	KUNIT_EXPECT_EQ(test, 5, scq_node_inflight(&f->scq, nids[0]));
+	KUNIT_EXPECT_EQ(test, 4, scq_node_inflight(&f->scq, nids[1]));
+	open_gate();
+	finish_all(test);
+	KUNIT_EXPECT_EQ(test, 0, scq_node_inflight(&f->scq, nids[0]));
+	KUNIT_EXPECT_EQ(test, 0, scq_node_inflight(&f->scq, nids[1]));
+	expect_all_finished_once(test);
+}
+
+static void smaller_bound_counts(struct kunit *test)
+{
+	struct scq *scq = &((struct fixture *)test->priv)->scq;
+
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(scq, 64));
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(scq, 0, 40, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_queue(scq, 0, 1, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_queue(scq, 0, 25, 4096));
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(scq, 0, 24, 4096));
+	scq_release(scq, 0, 64);
 }
 
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
@@ -1303,6 +1987,14 @@ static void knobs_refuse_what_is_out_of_range(struct kunit *test)
 			scq_set_batch_pages(scq, SCQ_MAX_BATCH_PAGES + 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_batch_pages(scq, ULONG_MAX));
 	KUNIT_EXPECT_EQ(test, 16, scq->batch_pages);
+	/* Each of the two upper ends by itself */
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(scq, 100));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_batch_pages(scq, 101));
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(scq, LIMIT_PAGES));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			scq_set_batch_pages(scq, SCQ_MAX_BATCH_PAGES + 1));
+	KUNIT_EXPECT_EQ(test, 16, scq->batch_pages);
+	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(scq, 128));
 
 	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_max_inflight_pages(scq, 0));
 	KUNIT_EXPECT_EQ(test, -EINVAL, scq_set_max_inflight_pages(scq, 15));
@@ -1318,6 +2010,78 @@ static void knobs_refuse_what_is_out_of_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, scq_set_max_inflight_pages(scq, 1));
 }
 
+/* A small machine */
+static void defaults_are_within_the_limit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct scq *scq = kunit_kzalloc(test, sizeof(*scq), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, scq);
+	KUNIT_ASSERT_EQ(test, 0, scq_init(scq, &test_ops, f->wq, 1, 5));
+	KUNIT_EXPECT_EQ(test, 5, scq->batch_pages);
+	KUNIT_EXPECT_EQ(test, 5, scq->max_inflight_pages);
+	/* It was never started. */
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_STOPPED, scq_queue(scq, 0, 1, 1));
+	scq_destroy(scq);
+}
+
+/* A plug's timer is pending after the plug filled. */
+static void destroy_leaves_no_timer(struct kunit *test)
+{
+	struct scq *scq = &((struct fixture *)test->priv)->scq;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS))
+		kunit_skip(test, "needs CONFIG_DEBUG_OBJECTS_TIMERS");
+	make_items(test, 4, 0);
+	scq_set_batch_pages(scq, 4);
+	submit(test, 0, 1);
+	submit(test, 1, 3);
+	flush_workqueue(scq->wq);
+	/* The memory is used again, and the timer in it is set up again. */
+	use_pool_of(test, NR_BATCHES);
+}
+
+static void destroy_killed(struct submitter *self)
+{
+	get_killed();
+	scq_destroy(be.scq);
+}
+
+/* It must not leave folios in a plug because its caller is being killed. */
+static void destroy_finishes_all_when_killed(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 7, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	submit(test, 0, 7);
+	join(spawn(test, destroy_killed, 0, 0));
+	KUNIT_EXPECT_EQ(test, 7, nr_finished());
+
+	test->priv = NULL;
+	destroy_workqueue(f->wq);
+	KUNIT_ASSERT_EQ(test, 0, setup(test, NR_BATCHES));
+}
+
+static int count_here(void *arg)
+{
+	scq_count(be.scq, SCQ_INLINE_DEVICE, ((struct call *)arg)->arg);
+	return 0;
+}
+
+static void counters_are_summed_over_cpus(struct kunit *test)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	skip_without_cpus(test);
+	for_each_online_cpu(cpu) {
+		call_on(test, cpu, count_here, cpu + 1);
+		sum += cpu + 1;
+	}
+	KUNIT_EXPECT_EQ(test, sum, scq_read_stat(be.scq, SCQ_INLINE_DEVICE));
+}
+
 static void counters_add_up(struct kunit *test)
 {
 	struct scq *scq = &((struct fixture *)test->priv)->scq;
@@ -1329,12 +2093,13 @@ static void counters_add_up(struct kunit *test)
 		be.items[i].shed = i % 2 == 0;
 		be.items[i].cancel = i % 7 == 0;
 		be.items[i].put_back = i % 3 == 0;
+		be.items[i].refault = i % 11 == 0;
 	}
 	scq_set_batch_pages(scq, 8);
 	scq_set_max_inflight_pages(scq, 64);
 	scq->push_delay = 1;
 	accepted = run_submitters(test, offer_once);
-	finish_all(test->priv);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_QUEUED));
 	KUNIT_EXPECT_EQ(test, be.nr_items - accepted,
@@ -1342,6 +2107,7 @@ static void counters_add_up(struct kunit *test)
 			scq_read_stat(scq, SCQ_INLINE_POOL));
 	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_STORED) +
 			scq_read_stat(scq, SCQ_STORED_ZSWAP) +
+			scq_read_stat(scq, SCQ_CANCELLED_REFAULT) +
 			scq_read_stat(scq, SCQ_CANCELLED_FREED) +
 			scq_read_stat(scq, SCQ_FAILED));
 	KUNIT_EXPECT_EQ(test, accepted, scq_read_stat(scq, SCQ_FREED) +
@@ -1352,13 +2118,65 @@ static void counters_add_up(struct kunit *test)
 			scq_read_stat(scq, SCQ_FAILED));
 }
 
+#define NR_PROBES	6
+
+/* A work item of somebody else; NR_PROBES of them run before one ends. */
+struct probe {
+	struct work_struct work;
+	atomic_t *missing;
+	bool memalloc;
+};
+
+static void probe_flags(struct work_struct *work)
+{
+	struct probe *probe = container_of(work, struct probe, work);
+
+	probe->memalloc = current->flags & PF_MEMALLOC;
+	atomic_dec(probe->missing);
+	becomes(probe->missing, 0);
+}
+
+/* So many that the idle workers of the CPU's pool are among theirs */
+static void probe_workers(struct kunit *test, struct probe *probes, int cpu)
+{
+	atomic_t missing = ATOMIC_INIT(NR_PROBES);
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < NR_PROBES; i++) {
+		probes[i].missing = &missing;
+		INIT_WORK(&probes[i].work, probe_flags);
+		queue_work_on(cpu, f->wq, &probes[i].work);
+	}
+	flush_workqueue(f->wq);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&missing));
+	for (i = 0; i < NR_PROBES; i++)
+		KUNIT_EXPECT_FALSE(test, probes[i].memalloc);
+}
+
+/* Else the next user of the worker would take from the reserves. */
+static void workers_get_their_flags_back(struct kunit *test)
+{
+	struct probe *probes;
+	int cpu;
+
+	probes = kunit_kcalloc(test, NR_PROBES, sizeof(*probes), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, probes);
+	make_items(test, 1, SLICED_ORDER);
+	be.items[0].shed = true;
+	be.await_helper = num_online_cpus() > 1;
+	submit(test, 0, 1);
+	finish_all(test);
+	KUNIT_EXPECT_EQ(test, be.await_helper, !!be.helped);
+	for_each_online_cpu(cpu)
+		probe_workers(test, probes, cpu);
+}
+
 static void workers_do_not_reclaim(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-
 	make_items(test, 40, 0);
 	submit(test, 0, 40);	/* by a batch and by a plug's work */
-	finish_all(f);
+	finish_all(test);
 	KUNIT_EXPECT_EQ(test, 2, be.nr_runs);
 	KUNIT_EXPECT_FALSE(test, be.bad_context);
 }
@@ -1398,7 +2216,7 @@ static void injected_store_fault_fails_the_folio(struct kunit *test)
 		be.items[i].fail = true;	/* what is to be seen of it */
 	begin_faults(test, SCQ_FAULT_STORE);
 	submit(test, 0, 8);
-	finish_all(f);
+	finish_all(test);
 	end_faults(NULL);
 
 	KUNIT_EXPECT_EQ(test, 0, be.nr_stored);
@@ -1425,18 +2243,16 @@ static void injected_pool_fault_means_refusal(struct kunit *test)
 	end_faults(NULL);
 
 	submit(test, 8, 1);
-	finish_all(f);
+	finish_all(test);
 	expect_all_finished_once(test);
 }
 
 static void injected_delay_only_delays(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-
 	make_items(test, 40, 0);
 	begin_faults(test, SCQ_FAULT_DELAY);
 	submit(test, 0, 40);
-	finish_all(f);
+	finish_all(test);
 	end_faults(NULL);
 	expect_all_finished_once(test);
 }
@@ -1447,30 +2263,47 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(one_pass_can_fill_several_batches),
 	KUNIT_CASE(large_folio_counts_its_pages),
 	KUNIT_CASE(folio_larger_than_a_batch_goes_alone),
+	KUNIT_CASE(rest_of_a_cut_stays_in_the_plug),
+	KUNIT_CASE(rest_of_a_cut_is_pushed_if_full),
+	KUNIT_CASE(push_sends_the_rest_of_a_cut),
+	KUNIT_CASE(each_cpu_has_a_plug),
 	KUNIT_CASE(slices_cover_a_large_folio),
+	KUNIT_CASE(last_slice_may_be_smaller),
+	KUNIT_CASE(helpers_store_slices),
+	KUNIT_CASE(helpers_are_no_more_than_cpus),
 	KUNIT_CASE(slices_need_no_helper),
 	KUNIT_CASE(failed_slice_fails_the_folio),
 	KUNIT_CASE(helpers_go_back_to_the_pool),
 	KUNIT_CASE(push_sends_a_partial_plug),
 	KUNIT_CASE(partial_plug_goes_by_itself_after_the_delay),
+	KUNIT_CASE(push_is_not_undone_by_a_submit),
+	KUNIT_CASE(push_works_again_and_again),
 	KUNIT_CASE(push_does_not_wait),
 	KUNIT_CASE(flush_waits_for_all),
 	KUNIT_CASE(empty_pool_means_refusal),
 	KUNIT_CASE(accepted_folios_need_no_batch),
 	KUNIT_CASE(bound_in_flight_is_exact),
 	KUNIT_CASE(bound_is_exact_with_many_submitters),
+	KUNIT_CASE(last_page_of_room_is_given_once),
 	KUNIT_CASE(every_folio_is_finished_once),
 	KUNIT_CASE(refused_folio_goes_to_the_next_store),
 	KUNIT_CASE(cancelled_folio_is_not_stored),
+	KUNIT_CASE(refaulted_folio_is_dirty),
 	KUNIT_CASE(failed_store_is_dirty_before_writeback_ends),
 	KUNIT_CASE(one_failure_spares_the_rest),
 	KUNIT_CASE(submitted_folio_stays_under_writeback),
 	KUNIT_CASE(stop_drains),
+	KUNIT_CASE(nothing_is_accepted_behind_a_stop),
 	KUNIT_CASE(stop_waits_for_a_pass_under_way),
 	KUNIT_CASE(stop_is_bounded),
+	KUNIT_CASE(stop_ends_when_killed),
 	KUNIT_CASE(stops_nest),
 	KUNIT_CASE(flush_stops_for_a_while),
 	KUNIT_CASE(wait_sees_progress),
+	KUNIT_CASE(wait_can_be_repeated),
+	KUNIT_CASE(wait_ends_with_enough),
+	KUNIT_CASE(wait_ends_when_nothing_is_pending),
+	KUNIT_CASE(wait_ends_when_killed),
 	KUNIT_CASE(wait_without_enough_fails),
 	KUNIT_CASE(wait_is_for_what_is_in_flight),
 	KUNIT_CASE(wait_is_bounded),
@@ -1478,14 +2311,24 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(time_out_ends_waiting),
 	KUNIT_CASE(throttle_waits_for_workers),
 	KUNIT_CASE(throttle_lets_all_go_that_have_enough),
+	KUNIT_CASE(batch_wakes_one_throttled_task),
+	KUNIT_CASE(throttle_lets_all_go_in_the_end),
+	KUNIT_CASE(throttle_ends_when_killed),
 	KUNIT_CASE(throttle_ends_with_the_last_batch),
 	KUNIT_CASE(throttle_is_for_tasks_that_lack_memory),
 	KUNIT_CASE(throttle_holds_one_task_per_batch),
 	KUNIT_CASE(throttle_spares_tasks_of_higher_priority),
 	KUNIT_CASE(throttle_does_not_wait_for_ever),
 	KUNIT_CASE(room_is_of_a_node),
+	KUNIT_CASE(batch_may_be_of_several_nodes),
+	KUNIT_CASE(smaller_bound_counts),
 	KUNIT_CASE(knobs_refuse_what_is_out_of_range),
+	KUNIT_CASE(defaults_are_within_the_limit),
+	KUNIT_CASE(destroy_leaves_no_timer),
+	KUNIT_CASE(destroy_finishes_all_when_killed),
+	KUNIT_CASE(counters_are_summed_over_cpus),
 	KUNIT_CASE(counters_add_up),
+	KUNIT_CASE(workers_get_their_flags_back),
 	KUNIT_CASE(workers_do_not_reclaim),
 	KUNIT_CASE(injected_store_fault_fails_the_folio),
 	KUNIT_CASE(injected_pool_fault_means_refusal),
