@@ -18,7 +18,7 @@ MM=(cow uffd-unit-tests madv_populate ksm_functional_tests process_madv split_hu
 	mremap_dontunmap soft-dirty pagemap_ioctl guard-regions khugepaged compaction_test)
 CGROUP=(test_memcontrol test_zswap)
 # What takes seconds of each kind
-SHORT="mm/madv_populate mm/process_madv mm/mremap_dontunmap mm/guard-regions cgroup/test_zswap
+SHORT="mm/madv_populate mm/process_madv mm/mremap_dontunmap mm/guard-regions
 	zram/zram02 stress-ng/vm stress-ng/madvise stress-ng/pageswap"
 CC=${CC:-gcc}
 selftests='' tmp=
