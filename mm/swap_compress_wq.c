@@ -753,7 +753,8 @@ void scq_plug(struct scq *scq, struct list_head *folios)
 		batch->since = now;
 		queue_work(scq->wq, &batch->work);
 	}
-	if (plug->nr_pages >= batch_pages)	/* the pool was empty */
+	/* The pool was empty, or a large folio came behind a partial plug. */
+	if (plug->nr_pages >= batch_pages)
 		mod_delayed_work(scq->wq, &plug->work, 0);
 	else if (plug->nr_pages)	/* without effect if pending already */
 		queue_delayed_work(scq->wq, &plug->work, scq->push_delay);
@@ -850,7 +851,8 @@ bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
  * @timeout: in jiffies; workers may get no CPU
  *
  * No more tasks wait than there are batches' worth of pages in flight. A batch
- * that ends wakes one of them, and a task that has enough wakes the next one. A
+ * that ends wakes one of them, and a task that leaves wakes the next one; one that
+ * goes on waiting does not, so that a batch does not wake a herd. A
  * task that has enough to begin with does not wait: it needs something else. Nor
  * does one of a higher priority than workers have.
  *
@@ -870,7 +872,8 @@ bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
 		count_vm_event(PGSCAN_DIRECT_THROTTLE);
 		ret = scq_wait_for(scq, need, true, timeout,
 				   &scq->throttle_gave_up);
-		if (ret && wq_has_sleeper(&scq->progress))
+		/* Whatever it leaves for: it may have been woken for that. */
+		if (wq_has_sleeper(&scq->progress))
 			wake_up(&scq->progress);
 	}
 	atomic_dec(&scq->nr_throttled);

@@ -46,6 +46,7 @@ struct item {
 	bool fail;		/* no store takes it */
 	bool slice_fails;	/* one of its slices is not stored */
 	bool submit;		/* the first store does not wait for its write */
+	bool slow;		/* the second store first has the others finished */
 	bool cancel;		/* it needs none: nobody wants its content */
 	bool refault;		/* it gets none: it is in use again */
 	bool put_back;		/* its finish does not free it */
@@ -74,6 +75,7 @@ static struct backend {
 	unsigned int helped;		/* slices that others stored */
 	struct completion helper;	/* came */
 	unsigned int nr_pool;		/* smallest seen meanwhile */
+	unsigned int finished_early;	/* before the second store began */
 	unsigned int nr_shed;		/* by the first store */
 	pgoff_t *shed;			/* indices in the order of shedding */
 	unsigned int largest;		/* pages seen in one run */
@@ -163,10 +165,28 @@ static bool test_store_slice(void *private, unsigned int first,
 	return !fails;
 }
 
+static unsigned int nr_finished(void)
+{
+	unsigned int nr;
+
+	spin_lock(&be.lock);
+	nr = be.nr_finished;
+	spin_unlock(&be.lock);
+	return nr;
+}
+
 /* It gets what the first one left, and is the last: what it leaves has failed. */
 static void test_second_store(struct scq_run *run)
 {
 	struct folio *folio, *next;
+
+	list_for_each_entry(folio, &run->folios, lru) {
+		if (!be.items[folio->index].slow)
+			continue;
+		scq_finish_settled(run);
+		be.finished_early = nr_finished();
+		break;
+	}
 
 	spin_lock(&be.lock);
 	list_for_each_entry_safe(folio, next, &run->folios, lru) {
@@ -256,16 +276,6 @@ static void open_gate(void)
 {
 	WRITE_ONCE(be.open, true);
 	wake_up_all(&be.gate);
-}
-
-static unsigned int nr_finished(void)
-{
-	unsigned int nr;
-
-	spin_lock(&be.lock);
-	nr = be.nr_finished;
-	spin_unlock(&be.lock);
-	return nr;
 }
 
 static bool finished_in_time(unsigned int wanted)
@@ -390,9 +400,12 @@ static void submit(struct kunit *test, unsigned int first, unsigned int nr)
 static void expect_refused(struct kunit *test, unsigned int i, enum scq_stat why)
 {
 	struct fixture *f = test->priv;
+	long finished = scq_finished(&f->scq);
 	LIST_HEAD(folios);
 
 	KUNIT_EXPECT_EQ(test, why, queue_item(&f->scq, &be.items[i], &folios));
+	if (why == SCQ_INLINE_STOPPED)
+		KUNIT_EXPECT_EQ(test, finished, scq_finished(&f->scq));
 	scq_plug(&f->scq, &folios);
 }
 
@@ -454,7 +467,7 @@ static void give_up(struct scq *scq)
 	int nid;
 
 	for_each_online_node(nid)
-		scq_release(scq, nid, scq_node_inflight(scq, nid));
+		scq_unqueue(scq, nid, scq_node_inflight(scq, nid));
 }
 
 /* What must be true after each case, whatever it was about */
@@ -1119,7 +1132,7 @@ static void take_a_page(struct submitter *self)
 		if (scq_queue(scq, 0, 1, 1) == SCQ_QUEUED) {
 			if (scq_node_inflight(scq, 0) != 1)
 				self->ret = true;
-			scq_release(scq, 0, 1);
+			scq_unqueue(scq, 0, 1);
 			self->accepted++;
 		}
 		if (i % 256 == 0)
@@ -1292,6 +1305,28 @@ static void submitted_folio_stays_under_writeback(struct kunit *test)
 	folio_end_writeback(be.items[2].folio);
 }
 
+/* Nor do folios wait that are stored, or have failed, already. */
+static void settled_folios_are_finished_before_a_slow_store(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	make_items(test, 8, 0);
+	be.items[1].submit = true;
+	be.items[3].refault = true;
+	be.items[5].shed = true;
+	be.items[5].slow = true;
+	be.items[6].shed = true;
+	submit(test, 0, 8);
+	finish_all(test);
+
+	KUNIT_EXPECT_EQ(test, 6, be.finished_early);
+	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_STORED));
+	KUNIT_EXPECT_EQ(test, 4, scq_read_stat(&f->scq, SCQ_STORED_ZSWAP));
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_BATCHES));
+	expect_all_finished_once(test);
+	folio_end_writeback(be.items[1].folio);
+}
+
 static void stop_drains(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -1321,20 +1356,21 @@ static void stop_and_start(struct submitter *self)
 		WRITE_ONCE(all_stopped, false);
 		scq_start(be.scq);
 		self->accepted++;
-		cond_resched();
+		usleep_range(20, 50);	/* for something to be accepted */
 	}
 }
 
 /* What is accepted is in flight, and a stop waits for that. */
-static void queue_and_release(struct submitter *self)
+static void queue_and_unqueue(struct submitter *self)
 {
+	const unsigned long end = jiffies + LONG / 2;
 	unsigned int i;
 
-	for (i = 0; i < 100000; i++) {
+	for (i = 0; self->accepted < 20000 && time_before(jiffies, end); i++) {
 		if (scq_queue(be.scq, 0, 1, ULONG_MAX) == SCQ_QUEUED) {
 			if (READ_ONCE(all_stopped))
 				self->ret = true;
-			scq_release(be.scq, 0, 1);
+			scq_unqueue(be.scq, 0, 1);
 			self->accepted++;
 		}
 		if (i % 256 == 0)
@@ -1350,7 +1386,7 @@ static void nothing_is_accepted_behind_a_stop(struct kunit *test)
 	skip_without_cpus(test);
 	stopper = spawn_on(test, stop_and_start, 0, 0, NULL, cpu);
 	cpu = cpumask_next(cpu, cpu_online_mask);
-	submitter = spawn_on(test, queue_and_release, 1, 0, NULL, cpu);
+	submitter = spawn_on(test, queue_and_unqueue, 1, 0, NULL, cpu);
 	join(submitter);
 	WRITE_ONCE(stopper->nr, 1);
 	join(stopper);
@@ -1485,14 +1521,17 @@ static bool test_enough(const struct scq_need *need)
 	return nr_finished() >= self->nr;
 }
 
-static bool test_pending(const struct scq_need *need)
+static long test_inflight(const struct scq_need *need, long *finished)
 {
-	return READ_ONCE(container_of_const(need, struct test_need,
-					    need)->pending);
+	const struct test_need *self = container_of_const(need, struct test_need,
+							  need);
+
+	*finished = scq_finished(be.scq);
+	return READ_ONCE(self->pending) ? scq_inflight(be.scq) : 0;
 }
 
 #define TEST_NEED(nr_folios) {						\
-	.need = { .enough = test_enough, .pending = test_pending },	\
+	.need = { .enough = test_enough, .nr_inflight = test_inflight },	\
 	.nr = (nr_folios),						\
 	.pending = true,						\
 }
@@ -1700,6 +1739,40 @@ static void nothing_pending_means_no_wait(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
 }
 
+static void wait_is_for_tasks_that_lack_memory(struct kunit *test)
+{
+	const struct test_need none = TEST_NEED(0);
+	struct fixture *f = test->priv;
+
+	make_items(test, 1, 0);
+	submit(test, 0, 1);
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &none, LONG));
+	KUNIT_EXPECT_EQ(test, 0, scq_read_stat(&f->scq, SCQ_WAITS));
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
+}
+
+/* One that timed out is not repeated before something is finished. */
+static void flush_gives_up_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long start;
+
+	make_items(test, 2, 0);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, scq_flush(&f->scq, HZ / 50));
+	/* What is accepted or refused meanwhile changes nothing. */
+	submit(test, 1, 1);
+	start = jiffies;
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, scq_flush(&f->scq, LONG));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
+	open_gate();
+	/* The work of the plug takes both. */
+	KUNIT_EXPECT_TRUE(test, finished_in_time(2));
+	KUNIT_EXPECT_EQ(test, 0, scq_flush(&f->scq, LONG));
+	expect_all_finished_once(test);
+}
+
 /* A time-out says that workers get nowhere, until something is finished. */
 static void time_out_ends_waiting(struct kunit *test)
 {
@@ -1712,10 +1785,14 @@ static void time_out_ends_waiting(struct kunit *test)
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 8);
 	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, HZ / 50));
+	/* That was too short to say anything to a task in greater need. */
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &one, HZ / 50));
+	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_WAITS));
 	start = jiffies;
 	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, LONG));
 	KUNIT_EXPECT_FALSE(test, wait_for(f, &one, LONG));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
+	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_WAITS));
 
 	let_batches_pass(1);
 	KUNIT_EXPECT_TRUE(test, finished_in_time(4));
@@ -1803,12 +1880,40 @@ static void throttle_lets_all_go_that_have_enough(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, nr_finished());
 }
 
-/* No herd: who is woken and has not enough does not wake others. */
+/* The first waits in vain, the other has enough when the first batch ends. */
+static void wake_up_is_passed_on(struct kunit *test)
+{
+	const struct test_need many = TEST_NEED(100), four = TEST_NEED(4);
+	struct fixture *f = test->priv;
+	struct submitter *first, *second;
+
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);
+	f->waiting = &many;
+	first = spawn(test, call_throttle, 0, 0);
+	KUNIT_EXPECT_TRUE(test, becomes(&f->scq.nr_throttled, 1));
+	msleep(20);
+	submit(test, 4, 4);
+	f->waiting = &four;
+	second = spawn(test, call_throttle, 1, 0);
+	KUNIT_EXPECT_TRUE(test, becomes(&f->scq.nr_throttled, 2));
+	msleep(20);
+	let_batches_pass(1);
+	join(first);		/* all that was in flight when it came */
+	KUNIT_EXPECT_FALSE(test, first->ret);
+	join(second);
+	KUNIT_EXPECT_TRUE(test, second->ret);
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+}
+
+/* No herd: a task that is woken and has not enough does not wake others. */
 static void batch_wakes_one_throttled_task(struct kunit *test)
 {
 	struct asked asked = { .task = NULL };
 	const struct test_need need = {
-		.need = { .enough = test_enough, .pending = test_pending },
+		.need = { .enough = test_enough, .nr_inflight = test_inflight },
 		.nr = 100,
 		.pending = true,
 		.asked = &asked,
@@ -1932,10 +2037,10 @@ static void room_is_of_a_node(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 64, scq_node_inflight(&f->scq, nid));
 	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
 	KUNIT_EXPECT_EQ(test, 104, scq_inflight(&f->scq));
-	scq_release(&f->scq, nid, 64);
+	scq_unqueue(&f->scq, nid, 64);
 	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
 	KUNIT_EXPECT_EQ(test, 40, scq_inflight(&f->scq));
-	scq_release(&f->scq, 0, 40);
+	scq_unqueue(&f->scq, 0, 40);
 	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 }
 
@@ -1971,7 +2076,7 @@ static void smaller_bound_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_queue(scq, 0, 1, 40));
 	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_queue(scq, 0, 25, 4096));
 	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(scq, 0, 24, 4096));
-	scq_release(scq, 0, 64);
+	scq_unqueue(scq, 0, 64);
 }
 
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
@@ -2292,6 +2397,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(failed_store_is_dirty_before_writeback_ends),
 	KUNIT_CASE(one_failure_spares_the_rest),
 	KUNIT_CASE(submitted_folio_stays_under_writeback),
+	KUNIT_CASE(settled_folios_are_finished_before_a_slow_store),
 	KUNIT_CASE(stop_drains),
 	KUNIT_CASE(nothing_is_accepted_behind_a_stop),
 	KUNIT_CASE(stop_waits_for_a_pass_under_way),
@@ -2308,9 +2414,12 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(wait_is_for_what_is_in_flight),
 	KUNIT_CASE(wait_is_bounded),
 	KUNIT_CASE(nothing_pending_means_no_wait),
+	KUNIT_CASE(wait_is_for_tasks_that_lack_memory),
+	KUNIT_CASE(flush_gives_up_once),
 	KUNIT_CASE(time_out_ends_waiting),
 	KUNIT_CASE(throttle_waits_for_workers),
 	KUNIT_CASE(throttle_lets_all_go_that_have_enough),
+	KUNIT_CASE(wake_up_is_passed_on),
 	KUNIT_CASE(batch_wakes_one_throttled_task),
 	KUNIT_CASE(throttle_lets_all_go_in_the_end),
 	KUNIT_CASE(throttle_ends_when_killed),
