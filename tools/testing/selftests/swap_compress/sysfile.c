@@ -268,19 +268,23 @@ bool kswapd_wait(struct vmstat *vm, unsigned long *last_ns,
 		 unsigned int timeout_ms)
 {
 	unsigned long start = now_ns();
-	unsigned long now = start;
-	unsigned long stolen;
+	unsigned long now = start, active = start;
+	unsigned long stolen, scanned;
 
 	vmstat_read(vm);
 	*last_ns = start;
 	do {
 		stolen = vm->pgsteal_kswapd;
+		scanned = vm->pgscan_kswapd;
 		sleep_ms(SAMPLE_MS);
 		vmstat_read(vm);
 		now = now_ns();
 		if (vm->pgsteal_kswapd != stolen)
 			*last_ns = now;
-		if (now - *last_ns > QUIET_NS)
+		/* The classic LRU first passes over pages that look young. */
+		if (vm->pgsteal_kswapd != stolen || vm->pgscan_kswapd != scanned)
+			active = now;
+		if (now - active > QUIET_NS)
 			return true;
 	} while (now - start < timeout_ms * 1000000UL);
 	return false;

@@ -73,7 +73,7 @@ void sleep_ms(unsigned int ms);
 void kswapd_wake(void);
 
 /*
- * Waits until kswapd has freed nothing for 300 ms, or until @timeout_ms have
+ * Waits until kswapd has scanned and freed nothing for 300 ms, or until @timeout_ms have
  * passed (false). @vm: the events then; @last_ns: when it last freed a page.
  */
 bool kswapd_wait(struct vmstat *vm, unsigned long *last_ns,
