@@ -41,7 +41,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
   ARCH    x86_64 (make kunit: um, x86_64)                  x86_64 (make kunit: um)
-  CONFIG  qemu, debug, kcsan, suites, jumplabel            qemu
+  CONFIG  qemu, debug, kcsan, jumplabel                    qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    1, a suffix such as -19, a folder ending in /    none: gcc
   JOBS    1 to 4096                                        the number of CPUs

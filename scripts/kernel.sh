@@ -9,7 +9,7 @@
 base=$1 arch=$2 config=$3 variant=${4:-} layout=${5:-}
 check_base "$base"
 check_one_of ARCH "$arch" x86_64
-check_one_of CONFIG "$config" qemu debug kcsan suites jumplabel
+check_one_of CONFIG "$config" qemu debug kcsan jumplabel
 [[ -z $layout ]] || check_number LAYOUT "$layout" 0 1000
 check_jobs
 check_llvm
@@ -17,14 +17,14 @@ check_llvm
 # How many objects a first build makes, until a build of this machine has counted them.
 first_estimate() {
 	case $config in
-	suites) echo 1200 ;;
+	debug | jumplabel) echo 1190 ;;
 	*) echo 1120 ;;
 	esac
 }
 
 fragments() {
 	echo "$ROOT/configs/qemu.config"
-	[[ $config != suites ]] || echo "$ROOT/configs/debug.config"
+	[[ $config != jumplabel ]] || echo "$ROOT/configs/debug.config"
 	[[ $config == qemu ]] || echo "$ROOT/configs/$config.config"
 	grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
 	return 0

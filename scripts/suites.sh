@@ -137,7 +137,7 @@ logs=$CACHE/log
 mkdir -p "$logs" "$CACHE/build"
 tree=$("$ROOT/scripts/source.sh" "$base")
 selftests=$tree/tools/testing/selftests
-kernel=$("$ROOT/scripts/kernel.sh" "$base" x86_64 suites)
+kernel=$("$ROOT/scripts/kernel.sh" "$base" x86_64 debug)
 plain=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$base-16" "$base")
 make_initrd
 if [[ $length == short ]]; then

@@ -124,16 +124,25 @@ integration() {	# CONFIG [MORE-PARAMETERS]
 		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
 }
 
+# What the kernel says when a test has it run out of memory, which is what some are about
+OOM_KILL='Out of memory: Killed process|^[0-9]+:(\[[ .0-9]*\] )?Call Trace:'
+
 # A kswapd for each node, one queue
 nodes() {
-	guest "two memory nodes" debug 16 --follow --mem 512 \
+	guest "two memory nodes" debug 16 --follow --mem 512 --expect "$OOM_KILL" \
 		--append "panic_on_warn=1 numa=fake=2 sc.job=integration sc.program=swap_node_test"
 }
 
+# What is waited for, with a zone that kernel allocations cannot use and an area for contiguous ones
+waits() {
+	guest "waits" debug 16 --follow --mem 640 --expect "$OOM_KILL" \
+		--append "panic_on_warn=1 movablecore=128M cma=16M sc.job=integration sc.program=swap_wait_test"
+}
+
 # The static branch is patched while the code around it runs.
-patching() {
-	ACCEL=tcg-single guest "patching" jumplabel 16 --follow --mem 512 \
-		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration sc.program=swap_change_test sc.test=toggled_under_load"
+patching() {	# MORE-PARAMETERS
+	ACCEL=tcg-single guest "patching" jumplabel 16 --follow --disk 128 --mem 640 --spare 128 \
+		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration $1"
 }
 
 small() {
@@ -153,14 +162,14 @@ everyday() {
 	done
 	run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
 	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
-	run "switched while it runs, code that is patched, $BASE" "source patch build guest" patching
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
 	run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
-	run "integration test in a guest, debug kernel, 6.12" "source patch build guest" on_base 6.12 integration debug \
-		"sc.program=swap_compress_test,swap_zswap_test sc.test=$OTHER_BASE"
+	run "who waits and who need not, debug kernel, $BASE" "source patch build guest" waits
+	run "integration test in a guest, debug kernel that patches its code, 6.12" "source patch build guest" \
+		on_base 6.12 patching "sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$OTHER_BASE"
 	# All of it takes KCSAN a quarter of an hour.
 	run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
 		"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$RACES"
@@ -173,11 +182,13 @@ long_forms() {
 		[[ $base == 6.18 ]] || run "KUnit, x86_64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" x86_64
 		if [[ $base != "$BASE" ]]; then
 			run "small guests, $base" "source patch build guest" on_base "$base" small
-			run "switched while it runs, code that is patched, $base" "source patch build guest" on_base "$base" patching
 			run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
+			run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" waits
 			run "all of the integration test, debug kernel, $base" "source patch build guest" \
 				on_base "$base" tagged all integration debug
 		fi
+		run "debug kernel that patches its code, $base" "source patch build guest" \
+			on_base "$base" tagged all patching sc.program=swap_compress_test,swap_change_test
 		run "all of the integration test, classic LRU, debug kernel, $base" "source patch build guest" \
 			on_base "$base" tagged "all classic" integration debug sc.lru_gen=0
 		run "all of the integration test, KCSAN and kmemleak, $base" "source patch build guest" \
@@ -189,7 +200,7 @@ long_forms() {
 
 RACES=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
-OTHER_BASE=reclaimed_memory_comes_back,refault_while_reclaimed,fork_and_copy_on_write,exit_with_queued_pages,disk_under_load
+OTHER_BASE=reclaimed_memory_comes_back,refault_while_reclaimed,fork_and_copy_on_write,exit_with_queued_pages,toggled_under_load,disk_under_load
 
 (($# == 0)) || [[ $# == 1 && $1 == all ]] || die "usage: test.sh [all]"
 # What is tested is the repository on its pinned releases.
