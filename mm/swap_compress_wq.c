@@ -1296,10 +1296,11 @@ void __swap_compress_plug(struct list_head *folios)
 	scq_plug(&swap_scq, folios);
 }
 
-/* Long for a batch, short for a task that finds nothing to reclaim */
+/*
+ * Long for all that may be in flight, short for a task that finds nothing to
+ * reclaim, or that is refused the pages it needs
+ */
 #define SWAP_COMPRESS_WAIT	(HZ / 2)
-/* Stock keeps pages isolated for the length of a pass. */
-#define SWAP_COMPRESS_FLUSH	(HZ / 10)
 /* For a task that could as well reclaim for itself */
 #define SWAP_COMPRESS_THROTTLE	(HZ / 50)
 
@@ -1319,11 +1320,11 @@ void __swap_compress_push(void)
  * For somebody who needs particular pages, whose blocks are MIGRATE_ISOLATE by now:
  * those of them that are in flight can neither be isolated nor migrated.
  *
- * Context: may sleep; no folio lock held. A tenth of a second at most.
+ * Context: may sleep; no folio lock held. Half a second at most.
  */
 void __swap_compress_flush(void)
 {
-	scq_flush(&swap_scq, SWAP_COMPRESS_FLUSH);
+	scq_flush(&swap_scq, SWAP_COMPRESS_WAIT);
 }
 
 /**
