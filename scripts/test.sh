@@ -130,7 +130,7 @@ OOM_KILL='Out of memory: Killed process|^[0-9]+:(\[[ .0-9]*\] )?Call Trace:'
 # A kswapd for each node, one queue
 nodes() {
 	guest "two memory nodes" debug 16 --follow --mem 512 --expect "$OOM_KILL" \
-		--append "panic_on_warn=1 numa=fake=2 sc.job=integration sc.program=swap_node_test"
+		--append "panic_on_warn=1 swap_compress=on numa=fake=2 sc.job=integration sc.program=swap_node_test"
 }
 
 # What is waited for, with a zone that kernel allocations cannot use and an area for contiguous ones
