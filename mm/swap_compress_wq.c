@@ -291,11 +291,12 @@ void scq_unqueue(struct scq *scq, int nid, unsigned long nr_pages)
 }
 
 /**
- * scq_node_inflight() - pages of a node that are accepted and not finished
+ * scq_node_inflight() - count pages of a node that are in flight
  * @scq: queue
  * @nid: node
  *
  * Context: any.
+ * Return: pages that were accepted and are not finished.
  */
 long scq_node_inflight(struct scq *scq, int nid)
 {
@@ -303,11 +304,12 @@ long scq_node_inflight(struct scq *scq, int nid)
 }
 
 /**
- * scq_node_finished() - pages of a node that were ever finished
+ * scq_node_finished() - count pages of a node that were finished
  * @scq: queue
  * @nid: node
  *
- * Context: any. Wraps: only differences mean something.
+ * Context: any.
+ * Return: pages ever finished. Wraps: only differences mean something.
  */
 long scq_node_finished(struct scq *scq, int nid)
 {
@@ -315,10 +317,11 @@ long scq_node_finished(struct scq *scq, int nid)
 }
 
 /**
- * scq_finished() - pages of all nodes that were ever finished
+ * scq_finished() - count pages of all nodes that were finished
  * @scq: queue
  *
- * Context: any. Wraps: only differences mean something.
+ * Context: any.
+ * Return: pages ever finished. Wraps: only differences mean something.
  */
 long scq_finished(struct scq *scq)
 {
@@ -331,11 +334,12 @@ long scq_finished(struct scq *scq)
 }
 
 /**
- * scq_inflight() - pages of all nodes that are accepted and not finished
+ * scq_inflight() - count pages of all nodes that are in flight
  * @scq: queue
  *
- * Context: any. A sum of counters that move meanwhile; once scq_stop() has begun,
- * zero means that nothing is left.
+ * Context: any.
+ * Return: a sum of counters that move meanwhile; once scq_stop() has begun, zero
+ * means that nothing is left.
  */
 long scq_inflight(struct scq *scq)
 {
@@ -885,6 +889,7 @@ bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
  * @scq: queue
  *
  * Context: any.
+ * Return: true if a task waits.
  */
 bool scq_has_waiters(struct scq *scq)
 {
@@ -1349,13 +1354,6 @@ struct swap_compress_alloc {
 	nodemask_t *nodes;
 };
 
-/* The zones that the allocation may use */
-#define for_each_alloc_zone(zone, z, alloc)				\
-	for_each_zone_zonelist_nodemask(zone, z, (alloc)->zonelist,	\
-					gfp_zone((alloc)->gfp),		\
-					(alloc)->nodes)			\
-		if (!cpuset_zone_allowed(zone, (alloc)->gfp)) {} else
-
 /* The flags of gfp_to_alloc_flags() that add to what is free */
 static unsigned int swap_compress_alloc_flags(gfp_t gfp)
 {
@@ -1377,8 +1375,10 @@ static bool swap_compress_alloc_enough(const struct scq_need *need)
 	struct zoneref *z;
 	struct zone *zone;
 
-	for_each_alloc_zone(zone, z, alloc) {
-		if (zone_watermark_ok(zone, alloc->order, min_wmark_pages(zone),
+	for_each_zone_zonelist_nodemask(zone, z, alloc->zonelist,
+					gfp_zone(alloc->gfp), alloc->nodes) {
+		if (cpuset_zone_allowed(zone, alloc->gfp) &&
+		    zone_watermark_ok(zone, alloc->order, min_wmark_pages(zone),
 				      gfp_zone(alloc->gfp), flags))
 			return true;
 	}
@@ -1397,10 +1397,11 @@ static long swap_compress_alloc_inflight(const struct scq_need *need,
 	long nr_inflight = 0;
 
 	*finished = 0;
-	for_each_alloc_zone(zone, z, alloc) {
+	for_each_zone_zonelist_nodemask(zone, z, alloc->zonelist,
+					gfp_zone(alloc->gfp), alloc->nodes) {
 		int nid = zone_to_nid(zone);
 
-		if (nid == last)
+		if (nid == last || !cpuset_zone_allowed(zone, alloc->gfp))
 			continue;
 		last = nid;
 		nr_inflight += scq_node_inflight(&swap_scq, nid);
@@ -1422,11 +1423,14 @@ static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 	nr_inflight = swap_compress_alloc_inflight(&alloc->need, &finished);
 	if (!nr_inflight)
 		return false;
-	for_each_alloc_zone(zone, z, alloc) {
-		if (zone->zone_pgdat != last)
-			bound += min(knob,
-				     swap_compress_node_limit(zone->zone_pgdat));
-		last = zone->zone_pgdat;
+	for_each_zone_zonelist_nodemask(zone, z, alloc->zonelist,
+					gfp_zone(alloc->gfp), alloc->nodes) {
+		struct pglist_data *pgdat = zone->zone_pgdat;
+
+		if (pgdat == last || !cpuset_zone_allowed(zone, alloc->gfp))
+			continue;
+		last = pgdat;
+		bound += min(knob, swap_compress_node_limit(pgdat));
 	}
 	return nr_inflight >= bound / 4;
 }
@@ -1475,8 +1479,9 @@ static bool swap_compress_charge_enough(const struct scq_need *need)
 		container_of_const(need, struct swap_compress_charge, need);
 	const struct page_counter *memory = &charge->memcg->memory;
 
-	return page_counter_read((struct page_counter *)memory) +
-	       SWAP_CLUSTER_MAX <= READ_ONCE(memory->max);
+	unsigned long usage = page_counter_read((struct page_counter *)memory);
+
+	return READ_ONCE(memory->max) >= usage + SWAP_CLUSTER_MAX;
 }
 
 /* What is in flight and charged to the cgroup or a descendant */
