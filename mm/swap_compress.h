@@ -140,7 +140,7 @@ static inline void swap_compress_push(void)
 		__swap_compress_push();
 }
 
-/* Wait until nothing is in flight, for half a second at most. */
+/* Wait until nothing is in flight, or no store has ended for half a second. */
 static inline void swap_compress_flush(void)
 {
 	if (swap_compress_on())

@@ -951,7 +951,7 @@ void scq_start(struct scq *scq)
 /**
  * scq_stop() - accept no more folios and wait until all are finished
  * @scq: queue
- * @timeout: in jiffies
+ * @timeout: in jiffies; how long nothing may be finished
  *
  * Nests: folios are accepted again after as many calls of scq_start(). Includes
  * what is on the list of somebody's pass: it reaches a plug when the pass ends,
@@ -964,14 +964,18 @@ void scq_start(struct scq *scq)
  */
 int scq_stop(struct scq *scq, long timeout)
 {
-	long left;
+	long finished, left;
 
 	atomic_inc(&scq->stopped);
 	/* Pairs with the cmpxchg in scq_queue(). */
 	smp_mb__after_atomic();
 	scq_push(scq);
-	left = wait_event_killable_timeout(scq->progress, !scq_inflight(scq),
-					   timeout);
+	/* This ends: nothing is added to what is in flight. */
+	do {
+		finished = scq_finished(scq);
+		left = wait_event_killable_timeout(scq->progress,
+						   !scq_inflight(scq), timeout);
+	} while (!left && scq_finished(scq) != finished);
 	if (left > 0)
 		return 0;
 	scq_start(scq);
@@ -981,7 +985,7 @@ int scq_stop(struct scq *scq, long timeout)
 /**
  * scq_flush() - push, and wait for all that is in flight
  * @scq: queue
- * @timeout: in jiffies
+ * @timeout: in jiffies; how long nothing may be finished
  *
  * Nothing is accepted meanwhile, or the wait might never end. Not for reclaim: it
  * waits for whole work items.
@@ -1325,7 +1329,8 @@ void __swap_compress_push(void)
  * For somebody who needs particular pages, whose blocks are MIGRATE_ISOLATE by now:
  * those of them that are in flight can neither be isolated nor migrated.
  *
- * Context: may sleep; no folio lock held. Half a second at most.
+ * Context: may sleep; no folio lock held. Half a second at most in which nothing is
+ * finished.
  */
 void __swap_compress_flush(void)
 {
