@@ -162,7 +162,6 @@ everyday() {
 	done
 	run "KUnit, x86_64 with two CPUs, 6.18" "source patch build kunit guest" kunit 6.18 x86_64
 	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
-	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
@@ -193,6 +192,7 @@ long_forms() {
 			on_base "$base" tagged "all classic" integration debug sc.lru_gen=0
 		run "all of the integration test, KCSAN and kmemleak, $base" "source patch build guest" \
 			on_base "$base" tagged all integration kcsan
+		run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
 		run "other people's tests, off and on, long, debug kernel, $base" "source patch build guest suites" suites "$base" long
 	done
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
@@ -210,7 +210,9 @@ check_llvm
 check_number SOAK "$SOAK" 60 864000
 mkdir -p "$LOGS"
 exec 2>&1
-"$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
+needed=(source patch build guest kunit check)
+[[ ${1:-} != all ]] || needed+=(suites)
+"$ROOT/scripts/setup.sh" "${needed[@]}" || note "going on with what there is"
 everyday
 [[ ${1:-} != all ]] || long_forms
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
