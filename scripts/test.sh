@@ -167,8 +167,6 @@ everyday() {
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
 	run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
 	run "who waits and who need not, debug kernel, $BASE" "source patch build guest" waits
-	run "integration test in a guest, debug kernel that patches its code, 6.12" "source patch build guest" \
-		on_base 6.12 patching "sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$OTHER_BASE"
 	# All of it takes KCSAN a quarter of an hour.
 	run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
 		"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$RACES"
@@ -200,7 +198,6 @@ long_forms() {
 
 RACES=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
-OTHER_BASE=reclaimed_memory_comes_back,refault_while_reclaimed,fork_and_copy_on_write,exit_with_queued_pages,toggled_under_load,disk_under_load
 
 (($# == 0)) || [[ $# == 1 && $1 == all ]] || die "usage: test.sh [all]"
 # What is tested is the repository on its pinned releases.
