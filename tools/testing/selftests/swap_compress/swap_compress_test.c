@@ -203,7 +203,11 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 	EXPECT_QUEUED(&self->stats, 1000);
 	reclaim_stop();
 
-	/* kswapd may be far ahead of who uses the pages: now for certain. */
+	/*
+	 * kswapd may be far ahead of the task that uses the pages: now for certain,
+	 * and not behind a backlog that is longer than the test.
+	 */
+	EXPECT_TRUE(idle_sums_are_right());
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 	if (delayed)
 		fault(FAULT_OWN, 100);
@@ -214,6 +218,7 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 		if (stat_get("cancelled_refault") > cancelled)
 			break;
 	}
+	EXPECT_TRUE(idle_sums_are_right());
 	/* Without a delay there may be a worker for each batch at once. */
 	if (delayed)
 		EXPECT_LT(cancelled, stat_get("cancelled_refault"));
