@@ -47,7 +47,7 @@ bool __swap_compress_queue(struct folio *folio);
 void __swap_compress_plug(struct list_head *folios);
 unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed);
 void __swap_compress_push(void);
-void __swap_compress_flush(void);
+void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn);
 unsigned long __swap_compress_inflight(int nid);
 bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 			  nodemask_t *nodes);
@@ -68,7 +68,11 @@ static inline unsigned long __swap_compress_settle(int nid, unsigned long nr)
 }
 
 static inline void __swap_compress_push(void) {}
-static inline void __swap_compress_flush(void) {}
+static inline void __swap_compress_wait_range(unsigned long start_pfn,
+					      unsigned long end_pfn)
+{
+}
+
 static inline unsigned long __swap_compress_inflight(int nid) { return 0; }
 
 static inline bool __swap_compress_wait(struct zonelist *zonelist, int order,
@@ -140,11 +144,12 @@ static inline void swap_compress_push(void)
 		__swap_compress_push();
 }
 
-/* Wait until nothing is in flight, or no store has ended for half a second. */
-static inline void swap_compress_flush(void)
+/* Wait until no page of the range, whose blocks are isolated, is in flight. */
+static inline void swap_compress_wait_range(unsigned long start_pfn,
+					    unsigned long end_pfn)
 {
 	if (swap_compress_on())
-		__swap_compress_flush();
+		__swap_compress_wait_range(start_pfn, end_pfn);
 }
 
 /* Pages of a node that are on no LRU and will soon be free */

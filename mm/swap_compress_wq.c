@@ -983,32 +983,6 @@ int scq_stop(struct scq *scq, long timeout)
 }
 
 /**
- * scq_flush() - push, and wait for all that is in flight
- * @scq: queue
- * @timeout: in jiffies; how long nothing may be finished
- *
- * Nothing is accepted meanwhile, or the wait might never end. Not for reclaim: it
- * waits for whole work items.
- *
- * Context: as scq_stop().
- * Return: as scq_stop(); -ETIMEDOUT at once if an earlier flush timed out and nothing
- * has been finished since.
- */
-int scq_flush(struct scq *scq, long timeout)
-{
-	int err;
-
-	if (scq_is_stuck(scq, &scq->flush_gave_up))
-		return -ETIMEDOUT;
-	err = scq_stop(scq, timeout);
-	if (!err)
-		scq_start(scq);
-	else if (err == -ETIMEDOUT)
-		WRITE_ONCE(scq->flush_gave_up, scq_finished(scq));
-	return err;
-}
-
-/**
  * scq_init() - set up a queue; scq_start() makes it accept folios
  * @scq: queue, zeroed
  * @ops: backend
@@ -1032,7 +1006,6 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 	scq->limit_pages = limit_pages;
 	scq->wait_gave_up = -1;
 	scq->throttle_gave_up = -1;
-	scq->flush_gave_up = -1;
 	atomic_set(&scq->stopped, 1);
 	INIT_LIST_HEAD(&scq->pool);
 	spin_lock_init(&scq->pool_lock);
@@ -1183,6 +1156,8 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
  */
 static enum scq_stat swap_compress_eligible(struct folio *folio)
 {
+	wait_queue_head_t *isolated =
+		&folio_pgdat(folio)->reclaim_wait[VMSCAN_THROTTLE_ISOLATED];
 	unsigned int sources = READ_ONCE(swap_compress_sources);
 
 	if (!current_is_kswapd() &&
@@ -1193,6 +1168,13 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 		return SCQ_INLINE_UNSUITED;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
+	/*
+	 * Compaction waits for fewer pages to be isolated, as those in flight are.
+	 * It looks again after a 50th of a second: were it woken earlier, there would
+	 * be as many again.
+	 */
+	if (waitqueue_active(isolated))
+		return SCQ_INLINE_INFLIGHT;
 	if (zswap_is_enabled())
 		return swap_compress_eligible_zswap(folio);
 	return swap_folio_synchronous(folio) ? SCQ_QUEUED : SCQ_INLINE_DEVICE;
@@ -1232,7 +1214,7 @@ bool __swap_compress_queue(struct folio *folio)
 				   swap_compress_node_limit(folio_pgdat(folio)));
 	/*
 	 * alloc_contig_range() or memory offlining needs this pageblock. Looked at
-	 * now, since they isolate it first and then wait for what is in flight.
+	 * now, since they isolate it first and then look for pages in flight.
 	 */
 	if (result == SCQ_QUEUED && is_migrate_isolate_page(&folio->page)) {
 		scq_unqueue(&swap_scq, folio_nid(folio), folio_nr_pages(folio));
@@ -1257,9 +1239,6 @@ static void swap_compress_mod_inflight(struct pglist_data *pgdat,
 				       struct mem_cgroup *memcg, long nr_pages)
 {
 	mod_node_page_state(pgdat, NR_ISOLATED_ANON, nr_pages);
-	/* Somebody may wait for there to be fewer, see too_many_isolated(). */
-	if (nr_pages < 0)
-		wake_throttle_isolated(pgdat);
 	for (; memcg && !mem_cgroup_is_root(memcg);
 	     memcg = parent_mem_cgroup(memcg))
 		atomic_long_add(nr_pages, swap_compress_memcg_slot(memcg));
@@ -1323,18 +1302,83 @@ void __swap_compress_push(void)
 	scq_push(&swap_scq);
 }
 
-/**
- * __swap_compress_flush() - wait for what is in flight
- *
- * For somebody who needs particular pages, whose blocks are MIGRATE_ISOLATE by now:
- * those of them that are in flight can neither be isolated nor migrated.
- *
- * Context: may sleep; no folio lock held. Half a second at most in which nothing is
- * finished.
+/* Pages that somebody needs; those before @pfn are known not to be in flight */
+struct swap_compress_range {
+	struct scq_need need;
+	int nid;
+	unsigned long *pfn;
+	unsigned long end_pfn;
+};
+
+/*
+ * May the page be the first one of a folio in flight? Such a folio is in the swap
+ * cache and isolated, from before it is accepted until it is finished. It is only
+ * looked at: with a reference to it a worker could not free it. In a block that is
+ * isolated, no page becomes a tail page.
  */
-void __swap_compress_flush(void)
+static bool swap_compress_may_hold(unsigned long pfn)
 {
-	scq_flush(&swap_scq, SWAP_COMPRESS_WAIT);
+	struct page *page = pfn_to_online_page(pfn);
+	struct folio *folio;
+
+	if (!page || PageTail(page))
+		return false;
+	folio = page_folio(page);
+	return folio_test_swapcache(folio) && !folio_test_lru(folio);
+}
+
+/* Is none of the pages in flight? */
+static bool swap_compress_range_enough(const struct scq_need *need)
+{
+	const struct swap_compress_range *range =
+		container_of_const(need, struct swap_compress_range, need);
+
+	for (; *range->pfn < range->end_pfn; (*range->pfn)++) {
+		if (swap_compress_may_hold(*range->pfn))
+			return false;
+	}
+	return true;
+}
+
+static long swap_compress_range_inflight(const struct scq_need *need,
+					 long *finished)
+{
+	const struct swap_compress_range *range =
+		container_of_const(need, struct swap_compress_range, need);
+
+	*finished = scq_node_finished(&swap_scq, range->nid);
+	return scq_node_inflight(&swap_scq, range->nid);
+}
+
+/**
+ * __swap_compress_wait_range() - wait until none of some pages is in flight
+ * @start_pfn: the first page
+ * @end_pfn: the page behind the last one; of the same node
+ *
+ * For somebody who needs just these pages, whose blocks are MIGRATE_ISOLATE by now,
+ * so that none of them is handed over any more: those that are in flight can neither
+ * be isolated nor migrated.
+ *
+ * Context: may sleep, killable; no folio lock held. Half a second at most.
+ */
+void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
+{
+	/* A large folio may begin before the range, but not before its block. */
+	unsigned long pfn = pageblock_start_pfn(start_pfn);
+	const struct swap_compress_range range = {
+		.need.enough		= swap_compress_range_enough,
+		.need.nr_inflight	= swap_compress_range_inflight,
+		.nid			= pfn_to_nid(start_pfn),
+		.pfn			= &pfn,
+		.end_pfn		= end_pfn,
+	};
+
+	/*
+	 * Pairs with the cmpxchg in scq_queue(): either __swap_compress_queue() sees
+	 * the block isolated, or we see the folio in flight.
+	 */
+	smp_mb();
+	scq_wait(&swap_scq, &range.need, SWAP_COMPRESS_WAIT);
 }
 
 /**

@@ -141,7 +141,6 @@ struct scq_stats;
  * @stopped:	A: reasons not to accept anything; see scq_stop()
  * @wait_gave_up: value of scq_finished() when a wait timed out; racy, a hint
  * @throttle_gave_up: the same of scq_throttle(), which waits for less time
- * @flush_gave_up: the same of scq_flush()
  * @nice:	nice value of workers, as the last one saw it; racy, a hint
  * @nr_throttled: A: tasks that scq_throttle() holds, about to be held or let go
  * @plugged:	A: CPUs whose plug may hold folios
@@ -167,7 +166,6 @@ struct scq {
 	atomic_t stopped;
 	long wait_gave_up;
 	long throttle_gave_up;
-	long flush_gave_up;
 	int nice;
 	atomic_t nr_throttled;
 	cpumask_var_t plugged;
@@ -187,7 +185,6 @@ void scq_destroy(struct scq *scq);
 
 void scq_start(struct scq *scq);
 int scq_stop(struct scq *scq, long timeout);
-int scq_flush(struct scq *scq, long timeout);
 
 enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
 			unsigned long limit);

@@ -377,8 +377,11 @@ static enum scq_stat queue_item(struct scq *scq, struct item *item,
 static void finish_all(struct kunit *test)
 {
 	struct fixture *f = test->priv;
+	int err = scq_stop(&f->scq, LONG);
 
-	KUNIT_EXPECT_EQ(test, 0, scq_flush(&f->scq, LONG));
+	KUNIT_EXPECT_EQ(test, 0, err);
+	if (!err)
+		scq_start(&f->scq);
 	flush_workqueue(f->wq);
 }
 
@@ -480,8 +483,7 @@ static void expect_nothing_left(struct kunit *test)
 
 	/* Otherwise a timer, or a time-out, has healed something. */
 	KUNIT_EXPECT_LT(test, jiffies - f->start, LONG);
-	KUNIT_EXPECT_EQ(test, 0, scq_flush(scq, LONG / 2));
-	flush_workqueue(f->wq);
+	finish_all(test);
 
 	KUNIT_EXPECT_EQ(test, 0, scq_inflight(scq));
 	KUNIT_EXPECT_EQ(test, f->nr_batches, scq->nr_pool);
@@ -1009,28 +1011,28 @@ static void push_does_not_wait(struct kunit *test)
 	expect_all_finished_once(test);
 }
 
-static void call_flush(struct submitter *self)
+static void call_finish_all(struct submitter *self)
 {
 	finish_all(self->test);
 	self->accepted = nr_finished();
 }
 
-static void flush_waits_for_all(struct kunit *test)
+static void stop_waits_for_all(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct submitter *flusher;
+	struct submitter *stopper;
 
 	make_items(test, 11, 0);
 	scq_set_batch_pages(&f->scq, 4);
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 11);	/* two batches and a partial plug */
 
-	flusher = spawn(test, call_flush, 0, 0);
+	stopper = spawn(test, call_finish_all, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0,
-			wait_for_completion_timeout(&flusher->done, HZ / 20));
+			wait_for_completion_timeout(&stopper->done, HZ / 20));
 	open_gate();
-	join(flusher);
-	KUNIT_EXPECT_EQ(test, 11, flusher->accepted);
+	join(stopper);
+	KUNIT_EXPECT_EQ(test, 11, stopper->accepted);
 	expect_all_finished_once(test);
 }
 
@@ -1479,19 +1481,19 @@ static void stops_nest(struct kunit *test)
 }
 
 /* Nothing is accepted while somebody waits for all, and everything afterwards. */
-static void flush_stops_for_a_while(struct kunit *test)
+static void stop_accepts_nothing(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct submitter *flusher;
+	struct submitter *stopper;
 
 	make_items(test, 2, 0);
 	WRITE_ONCE(be.open, false);
 	submit(test, 0, 1);
-	flusher = spawn(test, call_flush, 0, 0);
+	stopper = spawn(test, call_finish_all, 0, 0);
 	KUNIT_EXPECT_TRUE(test, becomes(&f->scq.stopped, 1));
 	expect_refused(test, 1, SCQ_INLINE_STOPPED);
 	open_gate();
-	join(flusher);
+	join(stopper);
 	submit(test, 1, 1);
 	finish_all(test);
 	expect_all_finished_once(test);
@@ -1749,28 +1751,6 @@ static void wait_is_for_tasks_that_lack_memory(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, wait_for(f, &none, LONG));
 	KUNIT_EXPECT_EQ(test, 0, scq_read_stat(&f->scq, SCQ_WAITS));
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
-}
-
-/* One that timed out is not repeated before something is finished. */
-static void flush_gives_up_once(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long start;
-
-	make_items(test, 2, 0);
-	WRITE_ONCE(be.open, false);
-	submit(test, 0, 1);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, scq_flush(&f->scq, HZ / 50));
-	/* What is accepted or refused meanwhile changes nothing. */
-	submit(test, 1, 1);
-	start = jiffies;
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, scq_flush(&f->scq, LONG));
-	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
-	open_gate();
-	/* The work of the plug takes both. */
-	KUNIT_EXPECT_TRUE(test, finished_in_time(2));
-	KUNIT_EXPECT_EQ(test, 0, scq_flush(&f->scq, LONG));
-	expect_all_finished_once(test);
 }
 
 /* A time-out says that workers get nowhere, until something is finished. */
@@ -2384,7 +2364,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(push_is_not_undone_by_a_submit),
 	KUNIT_CASE(push_works_again_and_again),
 	KUNIT_CASE(push_does_not_wait),
-	KUNIT_CASE(flush_waits_for_all),
+	KUNIT_CASE(stop_waits_for_all),
 	KUNIT_CASE(empty_pool_means_refusal),
 	KUNIT_CASE(accepted_folios_need_no_batch),
 	KUNIT_CASE(bound_in_flight_is_exact),
@@ -2404,7 +2384,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(stop_is_bounded),
 	KUNIT_CASE(stop_ends_when_killed),
 	KUNIT_CASE(stops_nest),
-	KUNIT_CASE(flush_stops_for_a_while),
+	KUNIT_CASE(stop_accepts_nothing),
 	KUNIT_CASE(wait_sees_progress),
 	KUNIT_CASE(wait_can_be_repeated),
 	KUNIT_CASE(wait_ends_with_enough),
@@ -2415,7 +2395,6 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(wait_is_bounded),
 	KUNIT_CASE(nothing_pending_means_no_wait),
 	KUNIT_CASE(wait_is_for_tasks_that_lack_memory),
-	KUNIT_CASE(flush_gives_up_once),
 	KUNIT_CASE(time_out_ends_waiting),
 	KUNIT_CASE(throttle_waits_for_workers),
 	KUNIT_CASE(throttle_lets_all_go_that_have_enough),
