@@ -262,6 +262,7 @@ static void *pageout_run(void *arg)
  */
 TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 {
+	struct setting reserve = { .path = "/proc/sys/vm/min_free_kbytes" };
 	pthread_t pageout;
 	struct area area;
 	void *wrong;
@@ -271,7 +272,12 @@ TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
 	area_map(&area, 2048);
 	area_fill(&area);
-	/* So that more than the reserve is in flight all the time */
+	/*
+	 * The page allocator tries again as long as more than the reserve may become
+	 * free, so more than that is to be in flight all the time.
+	 */
+	settings_save(&reserve, 1);
+	ASSERT_EQ(0, sys_write(reserve.path, "1024"));
 	stick_workers(_metadata, 100);
 	pageout_stops = false;
 	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &area));
@@ -285,6 +291,7 @@ TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 	fault(FAULT_OWN, 0);
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&area);
+	settings_restore(&reserve, 1);
 }
 
 /* A field of /proc/vmstat */
@@ -342,49 +349,64 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 	settings_restore(&lru, 1);
 }
 
-#define CMA_TRIES	16
+/* A file of the CMA area that is used */
+static const char *cma_file(const char *name)
+{
+	static char path[128];
 
-/* How many of some allocations of half of a CMA area succeed while there is load. */
-static unsigned int cma_allocations(const char *name, unsigned long pages)
+	snprintf(path, sizeof(path), CMA "%s/%s",
+		 getenv("SWAP_COMPRESS_CMA") ?: "reserved", name);
+	return path;
+}
+
+/* Whether so many pages of it, one after the other, could be had */
+static bool cma_allocate(long pages)
+{
+	if (sys_write_long(cma_file("alloc"), pages))
+		return false;
+	sys_write_long(cma_file("free"), pages);
+	return true;
+}
+
+#define CMA_TRIES	24
+
+/*
+ * How many allocations of all of a CMA area succeed while there is load. There is
+ * one place for that, so none is tried a second time elsewhere.
+ */
+static unsigned int cma_allocations(void)
 {
 	unsigned int i, succeeded = 0;
-	char alloc[128], release[128];
 	struct load load;
 
-	snprintf(alloc, sizeof(alloc), CMA "%s/alloc", name);
-	snprintf(release, sizeof(release), CMA "%s/free", name);
 	load_start(&load, AREA_PAGES);
-	/* One that fails takes its time: after some of them it is clear. */
-	for (i = 0; i < CMA_TRIES && i - succeeded < CMA_TRIES / 2; i++) {
+	for (i = 0; i < CMA_TRIES; i++) {
 		sleep_ms(50);
 		kswapd_wake();
-		if (sys_write_long(alloc, pages))
-			continue;
-		succeeded++;
-		sys_write_long(release, pages);
+		succeeded += cma_allocate(sys_long(cma_file("count")));
 	}
 	ksft_print_msg("%u of %u allocations succeeded\n", succeeded, i);
 	return load_stop(&load) ? 0 : succeeded;
 }
 
-/* Pages that are needed by alloc_contig_range() are not kept away from it. */
+/*
+ * Pages that are needed by alloc_contig_range() are not kept away from it. And it
+ * ends: without the pages of the area, which it has isolated, the load does not fit
+ * into memory and most of its pages are on their way, which counts as isolated, so
+ * that compaction waits for fewer to be.
+ */
 TEST_F_TIMEOUT(wait, contiguous_allocations_succeed, 2 * TIMEOUT)
 {
-	const char *name = getenv("SWAP_COMPRESS_CMA") ?: "reserved";
 	unsigned int off, on;
-	char path[128];
-	long pages;
 
-	snprintf(path, sizeof(path), CMA "%s/count", name);
-	pages = sys_long(path);
-	if (pages <= 0)
+	if (sys_long(cma_file("count")) <= 0)
 		SKIP(return, "needs CONFIG_CMA_DEBUGFS, and an area (cma=16M)");
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "0"));
-	off = cma_allocations(name, pages / 2);
+	off = cma_allocations();
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
 	ASSERT_TRUE(delay_workers());
-	on = cma_allocations(name, pages / 2);
-	EXPECT_LE(off, on + CMA_TRIES / 10);
+	on = cma_allocations();
+	EXPECT_LE(off, on + CMA_TRIES / 8);
 	EXPECT_ENOUGH(CMA_TRIES / 2, off);
 	EXPECT_QUEUED(&self->stats, 500);
 }
