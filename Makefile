@@ -56,6 +56,7 @@ Variable  Range                                            Default
   ONLY    a regular expression: cells of make bench, tests of make suites  all
   DURATION 60 to 864000 seconds (make soak)                3600
   SOAK    the same (make test-all)                         3600
+  STAGES  a regular expression: stages of make test, make test-all  all
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # test.sh [all]: everything a change must pass; with all, also what takes hours: every base, the long forms, SOAK seconds of
-# soak. Last line: N passed, N failed, N skipped.
+# soak. STAGES=REGEX takes the stages whose heading matches. Last line: N passed, N failed, N skipped.
 
 . "$(dirname "$0")/common.sh"
 
 BASE=6.18
-SOAK=${SOAK:-3600}
+SOAK=${SOAK:-3600} STAGES=${STAGES:-}
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
 GUEST_TIMEOUT=2400
@@ -25,6 +25,7 @@ run() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
 	local -a needed
 	read -ra needed <<<"$2"
 	shift 2
+	[[ $title =~ $STAGES ]] || return 0
 	printf '\n== %s\n' "$title"
 	missing=$(missing_packages "${needed[@]}" | cut -f1 | paste -sd' ')
 	if [[ -n $missing ]]; then
@@ -134,9 +135,9 @@ nodes() {
 }
 
 # What is waited for, with a zone that kernel allocations cannot use and an area for contiguous ones
-waits() {	# [MORE-PARAMETERS]
+waits() {
 	guest "waits" debug 16 --follow --mem 640 --expect "$OOM_KILL" \
-		--append "panic_on_warn=1 movablecore=128M cma=16M sc.job=integration sc.program=swap_wait_test ${1:-}"
+		--append "panic_on_warn=1 movablecore=128M cma=16M sc.job=integration sc.program=swap_wait_test"
 }
 
 # The static branch is patched while the code around it runs.
@@ -166,7 +167,10 @@ everyday() {
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
 	run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
-	run "who waits and who need not, debug kernel, $BASE" "source patch build guest" waits "sc.test=$WAITS"
+	run "who waits and who need not, debug kernel, $BASE" "source patch build guest" waits
+	run "debug kernel that patches its code, 6.12" "source patch build guest" on_base 6.12 patching \
+		"sc.program=swap_compress_test,swap_change_test sc.test=$PATCHED"
+	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 	# All of it takes KCSAN a quarter of an hour.
 	run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
 		"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$RACES"
@@ -180,26 +184,25 @@ long_forms() {
 		if [[ $base != "$BASE" ]]; then
 			run "small guests, $base" "source patch build guest" on_base "$base" small
 			run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
+			run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" waits
 			run "all of the integration test, debug kernel, $base" "source patch build guest" \
 				on_base "$base" tagged all integration debug
 		fi
-		run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" tagged all waits
 		run "debug kernel that patches its code, $base" "source patch build guest" \
 			on_base "$base" tagged all patching sc.program=swap_compress_test,swap_change_test
 		run "all of the integration test, classic LRU, debug kernel, $base" "source patch build guest" \
 			on_base "$base" tagged "all classic" integration debug sc.lru_gen=0
 		run "all of the integration test, KCSAN and kmemleak, $base" "source patch build guest" \
 			on_base "$base" tagged all integration kcsan
-		run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
+		[[ $base == "$BASE" ]] ||
+			run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
 		run "other people's tests, off and on, long, debug kernel, $base" "source patch build guest suites" suites "$base" long
 	done
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
 }
 
 RACES=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
-# Not contiguous_allocations_succeed: on a busy machine it takes longer than its time limit.
-WAITS=cgroup_does_not_wait_for_pages_of_others,oom_kill_is_put_off_for_a_bounded_time,switching_off_can_be_killed
-WAITS+=,pages_of_another_zone_are_no_progress,classic_lru_leaves_some_to_isolate
+PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
 
 (($# == 0)) || [[ $# == 1 && $1 == all ]] || die "usage: test.sh [all]"
@@ -210,10 +213,9 @@ check_llvm
 check_number SOAK "$SOAK" 60 864000
 mkdir -p "$LOGS"
 exec 2>&1
-needed=(source patch build guest kunit check)
-[[ ${1:-} != all ]] || needed+=(suites)
-"$ROOT/scripts/setup.sh" "${needed[@]}" || note "going on with what there is"
+"$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
 everyday
 [[ ${1:-} != all ]] || long_forms
+((passed + failed + skipped)) || die "no stage has a heading that matches STAGES=$STAGES"
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))
