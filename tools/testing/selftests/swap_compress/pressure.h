@@ -29,6 +29,9 @@ extern char swap_device[128];	/* the first of /proc/swaps */
  */
 void pressure_init(bool lock_memory);
 
+/* Is there a ZONE_MOVABLE with memory? Kernel allocations cannot be there. */
+bool has_zone_movable(void);
+
 /* Memory under test, and the generation each of its pages is in. */
 struct area {
 	unsigned char *base;

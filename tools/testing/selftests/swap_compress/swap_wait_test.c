@@ -205,25 +205,6 @@ TEST_F_TIMEOUT(wait, switching_off_can_be_killed, TIMEOUT)
 	area_unmap(&area);
 }
 
-/* Is there a ZONE_MOVABLE with memory? */
-static bool has_zone_movable(void)
-{
-	unsigned long pages, managed = 0;
-	char line[128], zone[32] = "";
-	FILE *zones = fopen("/proc/zoneinfo", "re");
-
-	while (zones && fgets(line, sizeof(line), zones)) {
-		if (sscanf(line, "Node %*u, zone %31s", zone) == 1)
-			continue;
-		if (!strcmp(zone, "Movable") &&
-		    sscanf(line, " managed %lu", &pages) == 1)
-			managed += pages;
-	}
-	if (zones)
-		fclose(zones);
-	return managed;
-}
-
 /* Takes memory for pipe buffers, which may not be in ZONE_MOVABLE. */
 static void fill_pipes(void)
 {
@@ -262,8 +243,8 @@ static void *pageout_run(void *arg)
  */
 TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 {
-	struct setting reserve = { .path = "/proc/sys/vm/min_free_kbytes" };
 	pthread_t pageout;
+	unsigned int i;
 	struct area area;
 	void *wrong;
 	pid_t pid;
@@ -273,25 +254,26 @@ TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
 	area_map(&area, 2048);
 	area_fill(&area);
 	/*
-	 * The page allocator tries again as long as more than the reserve may become
-	 * free, so more than that is to be in flight all the time.
+	 * So that more than the reserve is in flight all the time: as long as so much
+	 * may become free, the page allocator tries again.
 	 */
-	settings_save(&reserve, 1);
-	ASSERT_EQ(0, sys_write(reserve.path, "1024"));
 	stick_workers(_metadata, 100);
 	pageout_stops = false;
 	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &area));
+	for (i = 0; i < 1000 && sys_long(SWAP_COMPRESS "inflight_pages") < 900; i++)
+		sleep_ms(10);
+	EXPECT_ENOUGH(900, sys_long(SWAP_COMPRESS "inflight_pages"));
 	pid = fork();
 	if (!pid)
 		fill_pipes();
 	EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	ksft_print_msg("%ld in flight\n", sys_long(SWAP_COMPRESS "inflight_pages"));
 	__atomic_store_n(&pageout_stops, true, __ATOMIC_RELAXED);
 	pthread_join(pageout, &wrong);
 	EXPECT_EQ(NULL, wrong);
 	fault(FAULT_OWN, 0);
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&area);
-	settings_restore(&reserve, 1);
 }
 
 /* A field of /proc/vmstat */
