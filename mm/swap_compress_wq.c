@@ -1311,10 +1311,11 @@ struct swap_compress_range {
 };
 
 /*
- * May the page be the first one of a folio in flight? Such a folio is in the swap
- * cache and isolated, from before it is accepted until it is finished. It is only
- * looked at: with a reference to it a worker could not free it. In a block that is
- * isolated, no page becomes a tail page.
+ * May the page be the first one of a folio in flight? Such a folio is swap-backed and
+ * isolated, from before it is accepted until it is finished. It may have left the swap
+ * cache by then: a fault can take it back as soon as its writeback has ended. It is
+ * only looked at: with a reference to it a worker could not free it. In a block that
+ * is isolated, no page becomes a tail page.
  */
 static bool swap_compress_may_hold(unsigned long pfn)
 {
@@ -1324,7 +1325,7 @@ static bool swap_compress_may_hold(unsigned long pfn)
 	if (!page || PageTail(page))
 		return false;
 	folio = page_folio(page);
-	return folio_test_swapcache(folio) && !folio_test_lru(folio);
+	return folio_test_swapbacked(folio) && !folio_test_lru(folio);
 }
 
 /* Is none of the pages in flight? */
@@ -1346,7 +1347,8 @@ static long swap_compress_range_inflight(const struct scq_need *need,
 	const struct swap_compress_range *range =
 		container_of_const(need, struct swap_compress_range, need);
 
-	*finished = scq_node_finished(&swap_scq, range->nid);
+	/* No goal: what is handed over later may be finished earlier. */
+	*finished = 0;
 	return scq_node_inflight(&swap_scq, range->nid);
 }
 
@@ -1359,7 +1361,9 @@ static long swap_compress_range_inflight(const struct scq_need *need,
  * so that none of them is handed over any more: those that are in flight can neither
  * be isolated nor migrated.
  *
- * Context: may sleep, killable; no folio lock held. Half a second at most.
+ * Context: may sleep, killable; no folio lock held. Two seconds at most, and not
+ * again before something is finished; what is on the LRU under writeback is waited
+ * for without a limit.
  */
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -1378,7 +1382,7 @@ void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
 	 * the block isolated, or we see the folio in flight.
 	 */
 	smp_mb();
-	scq_wait(&swap_scq, &range.need, SWAP_COMPRESS_WAIT);
+	scq_wait(&swap_scq, &range.need, 2 * HZ);
 }
 
 /**
