@@ -148,7 +148,8 @@ else
 	seconds=60
 	# migration wants a CPU more than two for its threads.
 	guest mm 14400 "${MM[*]/#/mm/} mm/khugepaged-shmem mm/khugepaged-file" --cpus 3
-	guest cgroup 3600 "${CGROUP[*]/#/cgroup/}"
+	# One part of test_zswap keeps half of the memory free, which has to be more than what is not reclaimable.
+	guest cgroup 3600 "${CGROUP[*]/#/cgroup/}" --mem 1536
 	guest zram 600 zram/zram02
 	guest stress-ng 7200 "stress-ng/vm stress-ng/mmap stress-ng/madvise stress-ng/userfaultfd stress-ng/shm stress-ng/fork stress-ng/pageswap"
 fi

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -380,6 +381,27 @@ bool delay_workers(void)
 	       !fault(FAULT_OWN, 33);
 }
 
+bool stick_workers(long ms)
+{
+	return delay_workers() && !fault_set(FAULT_OWN, "delay_ms", ms) &&
+	       !fault(FAULT_OWN, 100);
+}
+
+int child_status(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+				     WEXITSTATUS(status);
+}
+
+void volunteer(void)
+{
+	sys_write("/proc/self/oom_score_adj", "1000");
+}
+
 static struct setting knobs[] = {
 	{ .path = SWAP_COMPRESS "max_inflight_pages" },
 	{ .path = SWAP_COMPRESS "batch_pages" },
@@ -509,35 +531,14 @@ static void find_swap(void)
 	fclose(swaps);
 }
 
-bool has_zone_movable(void)
-{
-	unsigned long pages, managed = 0;
-	char line[128], zone[32] = "";
-	FILE *zones = fopen("/proc/zoneinfo", "re");
-
-	while (zones && fgets(line, sizeof(line), zones)) {
-		if (sscanf(line, "Node %*u, zone %31s", zone) == 1)
-			continue;
-		if (!strcmp(zone, "Movable") &&
-		    sscanf(line, " managed %lu", &pages) == 1)
-			managed += pages;
-	}
-	if (zones)
-		fclose(zones);
-	return managed;
-}
-
-/*
- * Locks away all memory but what an area and a little more need. That is to be where
- * user memory goes to first, in ZONE_MOVABLE, if there is one.
- */
+/* Locks away all memory but what an area and a little more need. */
 static void take_memory(void)
 {
 	unsigned long keep = (AREA_MIB + SPARE_MIB) * 1024;
 	unsigned long free;
-	void *memory, *first = MAP_FAILED;
 	unsigned int round;
 	size_t bytes;
+	void *memory;
 
 	/*
 	 * Each CPU hides up to an eighth of memory in a list of free pages, from
@@ -555,16 +556,11 @@ static void take_memory(void)
 	if (free <= keep)
 		ksft_exit_fail_msg("too little memory: %lu KiB are free, %lu are needed\n",
 				   free, keep);
-	if (has_zone_movable())
-		first = mmap(NULL, keep * 1024, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	bytes = (free - keep) * 1024;
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED || mlock(memory, bytes))
 		ksft_exit_fail_perror("locking memory");
-	if (first != MAP_FAILED)
-		munmap(first, keep * 1024);
 	/* The tests are children: they need not carry its page tables. */
 	madvise(memory, bytes, MADV_DONTFORK);
 	ksft_print_msg("left %lu of %lu KiB, %lu pages are in lists of CPUs\n",

@@ -29,9 +29,6 @@ extern char swap_device[128];	/* the first of /proc/swaps */
  */
 void pressure_init(bool lock_memory);
 
-/* Is there a ZONE_MOVABLE with memory? Kernel allocations cannot be there. */
-bool has_zone_movable(void);
-
 /* Memory under test, and the generation each of its pages is in. */
 struct area {
 	unsigned char *base;
@@ -128,6 +125,13 @@ int fault(const char *attr, long percent);
  * False if this kernel cannot do that.
  */
 bool delay_workers(void);
+/* Each batch waits so long before it is stored, and as much may wait as then. */
+bool stick_workers(long ms);
+
+/* How a child ended: its exit status, or 128 and the signal that killed it. */
+int child_status(pid_t pid);
+/* Makes this process the one to be killed if memory runs out. */
+void volunteer(void);
 
 /* Statistics when a test began. */
 struct stats {

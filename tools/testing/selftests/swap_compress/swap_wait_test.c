@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,14 +54,6 @@ FIXTURE_TEARDOWN(wait)
 	REPORT_TOO_LITTLE();
 }
 
-/* From now on each batch waits so long before it is stored. */
-static void stick_workers(struct __test_metadata *_metadata, long ms)
-{
-	ASSERT_TRUE(delay_workers());
-	ASSERT_EQ(0, fault_set(FAULT_OWN, "delay_ms", ms));
-	ASSERT_EQ(0, fault(FAULT_OWN, 100));
-}
-
 /* Hands over pages to workers that stand still. */
 static void queue_pages(struct __test_metadata *_metadata, struct area *area)
 {
@@ -70,23 +61,6 @@ static void queue_pages(struct __test_metadata *_metadata, struct area *area)
 	area_fill(area);
 	area_page_out(area);
 	ASSERT_LT(QUEUED_PAGES / 2, sys_long(SWAP_COMPRESS "inflight_pages"));
-}
-
-/* How a child ended: its exit status, or 128 and the signal that killed it. */
-static int child_status(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
-				     WEXITSTATUS(status);
-}
-
-/* This process is the one to be killed. */
-static void volunteer(void)
-{
-	sys_write("/proc/self/oom_score_adj", "1000");
 }
 
 static void write_to(size_t bytes)
@@ -117,7 +91,7 @@ TEST_F_TIMEOUT(wait, cgroup_does_not_wait_for_pages_of_others, TIMEOUT)
 	if (sys_write(GROUP "memory.max", "8M") ||
 	    sys_write(GROUP "memory.swap.max", "0"))
 		SKIP(return, "needs cgroup v2 with the memory controller");
-	stick_workers(_metadata, 1000);
+	ASSERT_TRUE(stick_workers(1000));
 	queue_pages(_metadata, &area);
 	waits = stat_get("waits");
 	pid = fork();
@@ -161,7 +135,7 @@ TEST_F_TIMEOUT(wait, oom_kill_is_put_off_for_a_bounded_time, TIMEOUT)
 	struct area area;
 	pid_t pid;
 
-	stick_workers(_metadata, 3000);
+	ASSERT_TRUE(stick_workers(3000));
 	queue_pages(_metadata, &area);
 	waits = stat_get("waits");
 	pid = fork();
@@ -183,7 +157,7 @@ TEST_F_TIMEOUT(wait, switching_off_can_be_killed, TIMEOUT)
 	struct area area;
 	pid_t pid;
 
-	stick_workers(_metadata, 2000);
+	ASSERT_TRUE(stick_workers(2000));
 	queue_pages(_metadata, &area);
 	pid = fork();
 	if (!pid)
@@ -202,77 +176,6 @@ TEST_F_TIMEOUT(wait, switching_off_can_be_killed, TIMEOUT)
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, area_verify(&area));
-	area_unmap(&area);
-}
-
-/* Takes memory for pipe buffers, which may not be in ZONE_MOVABLE. */
-static void fill_pipes(void)
-{
-	const struct rlimit files = { .rlim_cur = 16384, .rlim_max = 16384 };
-	static char data[PAGE_BYTES];
-	int ends[2];
-
-	volunteer();
-	/* Other resources must not run out first; a smaller pipe will do as well. */
-	setrlimit(RLIMIT_NOFILE, &files);
-	while (!pipe2(ends, O_NONBLOCK)) {
-		fcntl(ends[1], F_SETPIPE_SZ, 4 * MIB);
-		while (write(ends[1], data, sizeof(data)) > 0)
-			;
-	}
-	_exit(1);
-}
-
-static bool pageout_stops;
-
-static void *pageout_run(void *arg)
-{
-	struct area *area = arg;
-
-	while (!__atomic_load_n(&pageout_stops, __ATOMIC_RELAXED)) {
-		area_page_out(area);
-		if (area_verify(area))
-			return arg;
-	}
-	return NULL;
-}
-
-/*
- * Workers free pages all the time, in a zone that an allocation may not use: that
- * is no progress for it, and it is not to try for ever.
- */
-TEST_F_TIMEOUT(wait, pages_of_another_zone_are_no_progress, TIMEOUT)
-{
-	pthread_t pageout;
-	unsigned int i;
-	struct area area;
-	void *wrong;
-	pid_t pid;
-
-	if (!has_zone_movable())
-		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
-	area_map(&area, 2048);
-	area_fill(&area);
-	/*
-	 * So that more than the reserve is in flight all the time: as long as so much
-	 * may become free, the page allocator tries again.
-	 */
-	stick_workers(_metadata, 100);
-	pageout_stops = false;
-	ASSERT_EQ(0, pthread_create(&pageout, NULL, pageout_run, &area));
-	for (i = 0; i < 1000 && sys_long(SWAP_COMPRESS "inflight_pages") < 900; i++)
-		sleep_ms(10);
-	EXPECT_ENOUGH(900, sys_long(SWAP_COMPRESS "inflight_pages"));
-	pid = fork();
-	if (!pid)
-		fill_pipes();
-	EXPECT_EQ(128 + SIGKILL, child_status(pid));
-	ksft_print_msg("%ld in flight\n", sys_long(SWAP_COMPRESS "inflight_pages"));
-	__atomic_store_n(&pageout_stops, true, __ATOMIC_RELAXED);
-	pthread_join(pageout, &wrong);
-	EXPECT_EQ(NULL, wrong);
-	fault(FAULT_OWN, 0);
-	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&area);
 }
 
@@ -310,7 +213,7 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 	/* Few enough for a sixteenth of them to be the smaller bound */
 	area_map(&area, AREA_PAGES / 3);
 	area_fill(&area);
-	stick_workers(_metadata, 200);
+	ASSERT_TRUE(stick_workers(200));
 	reclaim_start();
 	for (i = 0; i < 400; i++) {
 		now = vmstat_field("nr_inactive_anon");
