@@ -134,10 +134,11 @@ nodes() {
 		--append "panic_on_warn=1 swap_compress=on numa=fake=2 sc.job=integration sc.program=swap_node_test"
 }
 
-# What is waited for, with an area for contiguous allocations, and with a zone that kernel allocations cannot use
+# What is waited for, with an area for contiguous allocations (in ZONE_MOVABLE, or it would be free memory that the kernel
+# cannot use), and with a zone that kernel allocations cannot use.
 waits() {
 	guest "waits" debug 16 --follow --mem 640 --expect "$OOM_KILL" \
-		--append "panic_on_warn=1 cma=16M sc.job=integration sc.program=swap_wait_test"
+		--append "panic_on_warn=1 movablecore=128M cma=16M sc.job=integration sc.program=swap_wait_test"
 	guest "another zone" debug 16 --follow --mem 640 --expect "$OOM_KILL" \
 		--append "panic_on_warn=1 movablecore=128M sc.job=integration sc.program=swap_zone_test"
 }
