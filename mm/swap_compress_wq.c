@@ -1286,9 +1286,11 @@ void __swap_compress_plug(struct list_head *folios)
 
 /*
  * Long for all that may be in flight, short for a task that finds nothing to
- * reclaim, or that is refused the pages it needs
+ * reclaim
  */
 #define SWAP_COMPRESS_WAIT	(HZ / 2)
+/* For a task that needs particular pages, and can have no others */
+#define SWAP_COMPRESS_RANGE_WAIT	(2 * HZ)
 /* For a task that could as well reclaim for itself */
 #define SWAP_COMPRESS_THROTTLE	(HZ / 50)
 
@@ -1361,9 +1363,8 @@ static long swap_compress_range_inflight(const struct scq_need *need,
  * so that none of them is handed over any more: those that are in flight can neither
  * be isolated nor migrated.
  *
- * Context: may sleep, killable; no folio lock held. Two seconds at most, and not
- * again before something is finished; what is on the LRU under writeback is waited
- * for without a limit.
+ * Context: may sleep, killable; no folio lock held. Two seconds at most. After a
+ * wait that timed out, the next one returns at once until something is finished.
  */
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -1382,7 +1383,7 @@ void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
 	 * the block isolated, or we see the folio in flight.
 	 */
 	smp_mb();
-	scq_wait(&swap_scq, &range.need, 2 * HZ);
+	scq_wait(&swap_scq, &range.need, SWAP_COMPRESS_RANGE_WAIT);
 }
 
 /**

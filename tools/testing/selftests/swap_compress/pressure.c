@@ -381,6 +381,19 @@ bool delay_workers(void)
 	       !fault(FAULT_OWN, 33);
 }
 
+const char *stuck_begin(struct stats *stats)
+{
+	const char *lacks = test_begin(stats);
+
+	if (lacks)
+		return lacks;
+	if (fault(FAULT_OWN, 0))
+		return "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs";
+	if (sys_write(SWAP_COMPRESS "sources", "2"))
+		errx(1, "cannot write to sources");
+	return NULL;
+}
+
 bool stick_workers(long ms)
 {
 	return delay_workers() && !fault_set(FAULT_OWN, "delay_ms", ms) &&
@@ -444,6 +457,7 @@ const char *test_begin(struct stats *stats)
 void test_end(void)
 {
 	fault(FAULT_OWN, 0);
+	fault_set(FAULT_OWN, "delay_ms", 20);
 	settings_restore(knobs, ARRAY_SIZE(knobs));
 	reclaim_stop();
 }

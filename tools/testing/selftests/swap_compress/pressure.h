@@ -125,9 +125,6 @@ int fault(const char *attr, long percent);
  * False if this kernel cannot do that.
  */
 bool delay_workers(void);
-/* Each batch waits so long before it is stored, and as much may wait as then. */
-bool stick_workers(long ms);
-
 /* How a child ended: its exit status, or 128 and the signal that killed it. */
 int child_status(pid_t pid);
 /* Makes this process the one to be killed if memory runs out. */
@@ -145,6 +142,11 @@ const char *test_begin(struct stats *stats);
 /* Puts all knobs back. */
 void test_end(void);
 void stats_read(struct stats *stats);
+
+/* test_begin() for tests in which workers stand still, and MADV_PAGEOUT queues */
+const char *stuck_begin(struct stats *stats);
+/* Each batch waits so long before it is stored, and as many may wait as possible. */
+bool stick_workers(long ms);
 
 /*
  * Waits until nothing is in flight, and compares what went in with what came

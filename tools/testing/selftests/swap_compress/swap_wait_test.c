@@ -9,14 +9,12 @@
  * workers stand still for a while.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -35,19 +33,14 @@ FIXTURE(wait) {
 
 FIXTURE_SETUP(wait)
 {
-	const char *lacks = test_begin(&self->stats);
+	const char *lacks = stuck_begin(&self->stats);
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
-	if (fault(FAULT_OWN, 0))
-		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 }
 
 FIXTURE_TEARDOWN(wait)
 {
-	fault(FAULT_OWN, 0);
-	fault_set(FAULT_OWN, "delay_ms", 20);
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));

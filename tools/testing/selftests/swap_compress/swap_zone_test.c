@@ -43,21 +43,16 @@ static unsigned long movable_pages(void)
 
 FIXTURE_SETUP(zone)
 {
-	const char *lacks = test_begin(&self->stats);
+	const char *lacks = stuck_begin(&self->stats);
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
 	if (!movable_pages())
 		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
-	if (fault(FAULT_OWN, 0))
-		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
 }
 
 FIXTURE_TEARDOWN(zone)
 {
-	fault(FAULT_OWN, 0);
-	fault_set(FAULT_OWN, "delay_ms", 20);
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));
