@@ -148,8 +148,11 @@ else
 	seconds=60
 	# migration wants a CPU more than two for its threads.
 	guest mm 14400 "${MM[*]/#/mm/} mm/khugepaged-shmem mm/khugepaged-file" --cpus 3
-	# One part of test_zswap keeps half of the memory free, which has to be more than what is not reclaimable.
-	guest cgroup 3600 "${CGROUP[*]/#/cgroup/}" --mem 1536
+	# Some parts are about a cgroup's OOM killer, which leaves a stack trace.
+	guest cgroup 3600 cgroup/test_memcontrol --mem 1536 \
+		--expect 'test_memcontrol invoked oom-killer|^[0-9]+:(\[[ .0-9]*\] )?Call Trace:'
+	# One part keeps half of the memory free, which has to be more than what is not reclaimable.
+	guest zswap 3600 cgroup/test_zswap --mem 1536
 	guest zram 600 zram/zram02
 	guest stress-ng 7200 "stress-ng/vm stress-ng/mmap stress-ng/madvise stress-ng/userfaultfd stress-ng/shm stress-ng/fork stress-ng/pageswap"
 fi
