@@ -16,6 +16,7 @@ struct bio_vec;
 struct folio;
 struct mem_cgroup;
 struct swap_iocb;
+struct vm_area_struct;
 struct zonelist;
 
 /* Returned by swap_store_in_memory() */
@@ -49,6 +50,9 @@ unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed);
 void __swap_compress_push(void);
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn);
 unsigned long __swap_compress_inflight(int nid);
+bool __swap_compress_shared(struct folio *folio);
+bool __swap_compress_swap_shared(swp_entry_t entry);
+int __swap_compress_unshare(struct vm_area_struct *vma, unsigned long addr);
 bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 			  nodemask_t *nodes);
 bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
@@ -74,6 +78,14 @@ static inline void __swap_compress_wait_range(unsigned long start_pfn,
 }
 
 static inline unsigned long __swap_compress_inflight(int nid) { return 0; }
+static inline bool __swap_compress_shared(struct folio *folio) { return true; }
+static inline bool __swap_compress_swap_shared(swp_entry_t entry) { return true; }
+
+static inline int __swap_compress_unshare(struct vm_area_struct *vma,
+					  unsigned long addr)
+{
+	return -EBUSY;
+}
 
 static inline bool __swap_compress_wait(struct zonelist *zonelist, int order,
 					gfp_t gfp, nodemask_t *nodes)
@@ -188,6 +200,30 @@ static inline bool swap_compress_queued(struct folio *folio)
 {
 	return swap_compress_on() && folio_test_writeback(folio) &&
 	       !folio_test_lru(folio);
+}
+
+/*
+ * Why UFFDIO_MOVE does not move a page that is not mapped as exclusive, or was not
+ * when it was swapped: -EBUSY if it is shared. If not, it may have been read while it
+ * was queued: -ENOTUNIQ, for a next try after swap_compress_unshare().
+ */
+static inline int swap_compress_move_error(struct folio *folio)
+{
+	return swap_compress_on() && folio && !__swap_compress_shared(folio) ?
+		       -ENOTUNIQ : -EBUSY;
+}
+
+static inline int swap_compress_move_swap_error(swp_entry_t entry)
+{
+	return swap_compress_on() && !__swap_compress_swap_shared(entry) ?
+		       -ENOTUNIQ : -EBUSY;
+}
+
+/* Returns -EAGAIN, or another error. */
+static inline int swap_compress_unshare(struct vm_area_struct *vma,
+					unsigned long addr)
+{
+	return __swap_compress_unshare(vma, addr);
 }
 
 #ifdef CONFIG_ARM64_MTE

@@ -1695,6 +1695,67 @@ static bool swap_compress_unused(struct folio *folio)
 	return unused;
 }
 
+/**
+ * __swap_compress_shared() - is a folio shared that is mapped as if it were?
+ * @folio: mapped; its page table is locked
+ *
+ * do_swap_page() maps a queued folio so, that whoever writes to it gets a copy.
+ *
+ * Context: any.
+ * Return: true if somebody else maps it or has its swap entry, or if it is not known.
+ */
+bool __swap_compress_shared(struct folio *folio)
+{
+	bool shared;
+
+	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
+	    folio_test_large(folio) || folio_mapcount(folio) != 1)
+		return true;
+	/* Its holder goes on soon; meanwhile the worst is a copy of a shared page. */
+	if (!folio_trylock(folio))
+		return false;
+	shared = folio_test_swapcache(folio) &&
+		 swap_compress_has_slot_users(folio);
+	folio_unlock(folio);
+	return shared;
+}
+
+/**
+ * __swap_compress_swap_shared() - is a swap entry shared?
+ * @entry: swap entry of a page table
+ *
+ * Context: any.
+ * Return: true if another page table has it too.
+ */
+bool __swap_compress_swap_shared(swp_entry_t entry)
+{
+	struct swap_info_struct *si = get_swap_device(entry);
+	bool shared;
+
+	if (!si)
+		return true;
+	shared = __swap_count(entry) != 1;
+	put_swap_device(si);
+	return shared;
+}
+
+/**
+ * __swap_compress_unshare() - make a page exclusive that nobody shares
+ * @vma: where it is mapped, or swapped; locked
+ * @addr: its address
+ *
+ * As GUP does it: the page is copied if a worker still has it.
+ *
+ * Context: may sleep.
+ * Return: -EAGAIN, or another error if that was not possible.
+ */
+int __swap_compress_unshare(struct vm_area_struct *vma, unsigned long addr)
+{
+	vm_fault_t fault = handle_mm_fault(vma, addr, FAULT_FLAG_UNSHARE, NULL);
+
+	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : -EAGAIN;
+}
+
 /*
  * Cancel what needs no store. A folio that was taken back while it waited would be
  * compressed for nothing. It becomes dirty: otherwise swap-in would read a slot

@@ -11,7 +11,7 @@ PATCH_ALLOWED=(
 	MISSING_SIGN_OFF	# left to the submitter: make series signs
 	FILE_PATH_CHANGES	# MAINTAINERS: an entry belongs to the submission, not to an out-of-tree series
 )
-MAX_HOOK_LINES=260
+MAX_HOOK_LINES=300
 SKIP=77
 
 # Files of the repository, new ones included, without what it only quotes.

@@ -373,22 +373,30 @@ static int move_register(int uffd, const struct area *area)
 }
 
 /* 0 or an error. Somebody may be at the page just now, but not for long. */
-static int move_page(int uffd, const struct area *to, const struct area *from,
-		     unsigned long page)
+static int move_page_once(int uffd, const struct area *to,
+			  const struct area *from, unsigned long page)
 {
 	struct uffdio_move move = {
 		.dst = (unsigned long)to->base + page * PAGE_BYTES,
 		.src = (unsigned long)from->base + page * PAGE_BYTES,
 		.len = PAGE_BYTES,
 	};
-	unsigned int tries = 1000;
 
-	while (ioctl(uffd, UFFDIO_MOVE, &move)) {
-		if ((errno != EAGAIN && errno != EBUSY) || !--tries)
-			return errno;
+	return ioctl(uffd, UFFDIO_MOVE, &move) ? errno : 0;
+}
+
+static int move_page(int uffd, const struct area *to, const struct area *from,
+		     unsigned long page)
+{
+	unsigned int tries = 1000;
+	int err;
+
+	while ((err = move_page_once(uffd, to, from, page))) {
+		if ((err != EAGAIN && err != EBUSY) || !--tries)
+			break;
 		sched_yield();
 	}
-	return 0;
+	return err;
 }
 
 struct mover {
@@ -475,7 +483,6 @@ TEST_F_TIMEOUT(swap_compress, queued_pages_move, TIMEOUT)
 		}
 		still_queued += sys_long(SWAP_COMPRESS "inflight_pages") > 0;
 		ASSERT_EQ(0, area_verify(to));
-		/* What was only read while it was queued cannot be moved. */
 		for (page = 0; page < to->pages; page++) {
 			to->gen[page]++;
 			page_fill(to, page);
@@ -488,6 +495,84 @@ TEST_F_TIMEOUT(swap_compress, queued_pages_move, TIMEOUT)
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&areas[0]);
 	area_unmap(&areas[1]);
+	close(uffd);
+}
+
+/*
+ * A page that was read while it was queued is mapped like a shared one, which cannot be
+ * moved. It has to move all the same: nobody shares it.
+ */
+TEST_F_TIMEOUT(swap_compress, read_pages_move, TIMEOUT)
+{
+	unsigned long page, put_back = stat_get("put_back");
+	bool delayed = delay_workers();
+	struct area areas[2], *from, *to;
+	int uffd = move_open();
+	unsigned int round;
+
+	if (uffd < 0)
+		SKIP(return, NEEDS_MOVE);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	area_map(&areas[0], 96);
+	area_map(&areas[1], 96);
+	area_fill(&areas[0]);
+	ASSERT_EQ(0, move_register(uffd, &areas[0]));
+	ASSERT_EQ(0, move_register(uffd, &areas[1]));
+	for (round = 0; round < 60 || (delayed && round < 600 &&
+				       stat_get("put_back") < put_back + 100);
+	     round++) {
+		from = &areas[round % 2];
+		to = &areas[!(round % 2)];
+		madvise(from->base, from->pages * PAGE_BYTES, MADV_PAGEOUT);
+		ASSERT_EQ(0, area_verify(from));
+		for (page = 0; page < from->pages; page++) {
+			ASSERT_EQ(0, move_page_once(uffd, to, from, page));
+			to->gen[page] = from->gen[page];
+		}
+		ASSERT_EQ(0, area_verify(to));
+	}
+	ksft_print_msg("%lu pages were put back in %u rounds\n",
+		       stat_get("put_back") - put_back, round);
+	if (delayed)
+		EXPECT_ENOUGH(100, stat_get("put_back") - put_back);
+	EXPECT_QUEUED(&self->stats, 1000);
+	area_unmap(&areas[0]);
+	area_unmap(&areas[1]);
+	close(uffd);
+}
+
+/* What is shared does not move, be it swapped, queued or mapped. */
+TEST_F_TIMEOUT(swap_compress, shared_pages_stay, TIMEOUT)
+{
+	struct area area, to;
+	int uffd = move_open();
+	unsigned long page;
+	pid_t child;
+
+	if (uffd < 0)
+		SKIP(return, NEEDS_MOVE);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	area_map(&area, 64);
+	area_map(&to, 64);
+	area_fill(&area);
+	ASSERT_EQ(0, move_register(uffd, &to));
+	madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	ASSERT_LT(0, child);
+	ASSERT_NE(0, page_entry(area.base) & PAGEMAP_SWAPPED);
+	for (page = 0; page < area.pages; page++)
+		EXPECT_EQ(EBUSY, move_page_once(uffd, &to, &area, page));
+	EXPECT_EQ(0, area_verify(&area));
+	for (page = 0; page < area.pages; page++)
+		EXPECT_EQ(EBUSY, move_page_once(uffd, &to, &area, page));
+	kill(child, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, child_status(child));
+	area_unmap(&to);
+	area_unmap(&area);
 	close(uffd);
 }
 
