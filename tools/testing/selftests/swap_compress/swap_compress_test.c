@@ -456,6 +456,18 @@ TEST_F_TIMEOUT(swap_compress, shared_page_moves_away, TIMEOUT)
 	close(mover.uffd);
 }
 
+/* Two areas between which pages move; the first one is filled. */
+static void move_areas(struct __test_metadata *_metadata, int uffd,
+		       struct area *areas)
+{
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	area_map(&areas[0], 96);
+	area_map(&areas[1], 96);
+	area_fill(&areas[0]);
+	ASSERT_EQ(0, move_register(uffd, &areas[0]));
+	ASSERT_EQ(0, move_register(uffd, &areas[1]));
+}
+
 /* Pages move from one area to another, and back, while they are queued. */
 TEST_F_TIMEOUT(swap_compress, queued_pages_move, TIMEOUT)
 {
@@ -467,12 +479,7 @@ TEST_F_TIMEOUT(swap_compress, queued_pages_move, TIMEOUT)
 
 	if (uffd < 0)
 		SKIP(return, NEEDS_MOVE);
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
-	area_map(&areas[0], 96);
-	area_map(&areas[1], 96);
-	area_fill(&areas[0]);
-	ASSERT_EQ(0, move_register(uffd, &areas[0]));
-	ASSERT_EQ(0, move_register(uffd, &areas[1]));
+	move_areas(_metadata, uffd, areas);
 	for (round = 0; round < 60; round++) {
 		from = &areas[round % 2];
 		to = &areas[!(round % 2)];
@@ -512,12 +519,7 @@ TEST_F_TIMEOUT(swap_compress, read_pages_move, TIMEOUT)
 
 	if (uffd < 0)
 		SKIP(return, NEEDS_MOVE);
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
-	area_map(&areas[0], 96);
-	area_map(&areas[1], 96);
-	area_fill(&areas[0]);
-	ASSERT_EQ(0, move_register(uffd, &areas[0]));
-	ASSERT_EQ(0, move_register(uffd, &areas[1]));
+	move_areas(_metadata, uffd, areas);
 	for (round = 0; round < 60 || (delayed && round < 600 &&
 				       stat_get("put_back") < put_back + 100);
 	     round++) {
