@@ -171,7 +171,8 @@ TEST_F_TIMEOUT(large, used_in_parts_while_reclaimed, TIMEOUT)
 	large_map(&area);
 	area_fill(&area);
 	reclaim_start();
-	for (i = 0; i < 200; i++) {
+	/* Until enough was queued, which takes long with KCSAN. */
+	for (i = 0; i < 1000; i++) {
 		/* Some parts of some, here and there; kswapd goes on. */
 		for (page = i % 61; page < area.pages; page += 61) {
 			EXPECT_FALSE(page_wrong(&area, page));
