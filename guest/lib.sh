@@ -53,7 +53,7 @@ setup_store() {
 
 # What is handed over besides what kswapd reclaims of anonymous memory.
 setup_sources() {	# SHMEM(0 or 1) PROACTIVE(0 or 1)
-	echo $(($1 + 2 * $2)) >"$FEATURE/sources" || die "the sources cannot be set"
+	{ echo "$1" >"$FEATURE/shmem" && echo "$2" >"$FEATURE/proactive"; } || die "the sources cannot be set"
 }
 
 # sc.mode=on|off; a kernel without the feature can only be off.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What mm/swap_compress_wq.c and the rest of mm call of each other; included by
- * mm/swap.h. Switched off, each call of the rest of mm is a static branch.
+ * What swap_compress and the rest of mm use of each other; included by mm/swap.h. While
+ * swap_compress is off, each call from the rest of mm costs a static branch.
  */
 #ifndef _MM_SWAP_COMPRESS_H
 #define _MM_SWAP_COMPRESS_H
@@ -23,8 +23,8 @@ struct zonelist;
 enum swap_store {
 	SWAP_STORED_ZERO,	/* in the zero map */
 	SWAP_STORED_ZSWAP,
-	SWAP_STORE_DEVICE,	/* not stored: the device is next */
-	SWAP_STORE_REFUSED,	/* not stored, and its memcg forbids the device */
+	SWAP_STORE_DEVICE,	/* not stored: write it to the device */
+	SWAP_STORE_REFUSED,	/* not stored, and the memcg forbids the device */
 };
 
 /* linux/mm/page_io.c */
@@ -38,7 +38,7 @@ void swap_submit_write(struct folio *folio);
 /* linux/mm/zswap.c */
 bool zswap_is_full(void);
 
-/* swap_writeout() of an accepted folio returns it, see positive_aop_returns. */
+/* swap_writeout() returns this for a queued folio; see positive_aop_returns. */
 #define SWAP_WRITEOUT_QUEUED	0x80002
 
 #ifdef CONFIG_SWAP_COMPRESS_WQ
@@ -112,8 +112,8 @@ static inline bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
 #endif
 
 /*
- * Is the folio handed over, and unlocked? Only reclaim plugs its writes, and knows
- * what to do then: others also write shmem to swap.
+ * Returns true if the folio is handed over, and unlocked. Only reclaim plugs its writes,
+ * and passes queued folios on. Drivers' shrinkers also write shmem to swap, and do not.
  */
 static inline bool swap_compress_queue(struct folio *folio,
 				       struct swap_iocb **swap_plug)
@@ -121,17 +121,17 @@ static inline bool swap_compress_queue(struct folio *folio,
 	return swap_compress_on() && swap_plug && __swap_compress_queue(folio);
 }
 
-/* Pass on what was handed over, after the TLB flush. */
+/* Pass on the folios that were handed over, after the TLB flush. */
 static inline void swap_compress_plug(struct list_head *folios)
 {
-	/* Whatever the key says by now */
+	/* swap_compress may have been switched off since. */
 	if (!list_empty(folios))
 		__swap_compress_plug(folios);
 }
 
 /*
- * Pages handed over count as reclaimed at once, or kswapd would raise its priority
- * and give up. They count as stolen only when a worker has freed them.
+ * Pages count as reclaimed as soon as they are handed over. Otherwise kswapd would raise
+ * its priority and give up. They count as stolen when a worker has freed them.
  */
 static inline unsigned long swap_compress_credit(unsigned long *nr_queued)
 {
@@ -141,7 +141,7 @@ static inline unsigned long swap_compress_credit(unsigned long *nr_queued)
 	return nr_pages;
 }
 
-/* What is left of @nr_reclaimed without pages that could not be freed after all */
+/* Subtracts pages that could not be freed after all from @nr_reclaimed. */
 static inline unsigned long swap_compress_settle(int nid,
 						 unsigned long nr_reclaimed)
 {
@@ -149,14 +149,14 @@ static inline unsigned long swap_compress_settle(int nid,
 				    nr_reclaimed;
 }
 
-/* Put what is plugged on its way. */
+/* Have workers take what the plug lists hold. */
 static inline void swap_compress_push(void)
 {
 	if (swap_compress_on())
 		__swap_compress_push();
 }
 
-/* Wait until no page of the range, whose blocks are isolated, is in flight. */
+/* Wait until no page of a range is in flight. Its pageblocks are isolated. */
 static inline void swap_compress_wait_range(unsigned long start_pfn,
 					    unsigned long end_pfn)
 {
@@ -170,7 +170,7 @@ static inline unsigned long swap_compress_inflight(int nid)
 	return swap_compress_on() ? __swap_compress_inflight(nid) : 0;
 }
 
-/* Can the allocation succeed, now that we waited for what was on its way? */
+/* Wait for pages in flight. Returns true if the allocation can succeed now. */
 static inline bool swap_compress_wait(struct zonelist *zonelist, int order,
 				      gfp_t gfp, nodemask_t *nodes)
 {
@@ -183,7 +183,7 @@ static inline bool swap_compress_wait_memcg(struct mem_cgroup *memcg)
 	return swap_compress_on() && __swap_compress_wait_memcg(memcg);
 }
 
-/* Can it, now that we waited instead of reclaiming? */
+/* The same for a task that waits instead of reclaiming */
 static inline bool swap_compress_throttle(struct zonelist *zonelist, int order,
 					  gfp_t gfp, nodemask_t *nodes)
 {
@@ -192,20 +192,21 @@ static inline bool swap_compress_throttle(struct zonelist *zonelist, int order,
 }
 
 /*
- * May the folio be queued? Then its next user must not write to it, but to a copy,
- * whatever the swap device says of stable writes: it may be for zswap. Nor must
- * anybody else who still has it in a TLB, if it was handed over just now.
+ * May swap_compress own the folio? Then a worker may be reading it, and its next user
+ * must write to a copy. This holds for zswap too, whatever the swap device says about
+ * stable writes. If the folio was queued just now, another CPU may still have a
+ * writable TLB entry, which must be flushed first.
  */
-static inline bool swap_compress_queued(struct folio *folio)
+static inline bool swap_compress_owns(struct folio *folio)
 {
 	return swap_compress_on() && folio_test_writeback(folio) &&
 	       !folio_test_lru(folio);
 }
 
 /*
- * Why UFFDIO_MOVE does not move a page that is not mapped as exclusive, or was not
- * when it was swapped: -EBUSY if it is shared. If not, it may have been read while it
- * was queued: -ENOTUNIQ, for a next try after swap_compress_unshare().
+ * UFFDIO_MOVE found a page that is not mapped as exclusive, or was not when it was
+ * swapped. Returns -EBUSY if the page is shared. If it is not, it may have been read while
+ * it was queued. Then returns -ENOTUNIQ: call swap_compress_unshare() and try again.
  */
 static inline int swap_compress_move_error(struct folio *folio)
 {
@@ -219,7 +220,7 @@ static inline int swap_compress_move_swap_error(swp_entry_t entry)
 		       -ENOTUNIQ : -EBUSY;
 }
 
-/* Returns -EAGAIN, or another error. */
+/* Returns -EAGAIN if the page is exclusive now, or another error. */
 static inline int swap_compress_unshare(struct vm_area_struct *vma,
 					unsigned long addr)
 {
@@ -229,7 +230,7 @@ static inline int swap_compress_unshare(struct vm_area_struct *vma,
 #ifdef CONFIG_ARM64_MTE
 #include <asm/mte.h>
 
-/* Are memory tags part of the folio's content? */
+/* Has the folio memory tags, which are part of its content? */
 static inline bool swap_compress_has_tags(struct folio *folio)
 {
 	long i;

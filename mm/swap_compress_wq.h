@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The engine behind swap_compress_wq.c, for it and for its KUnit suite.
- *
- * What the rest of mm uses is declared in swap_compress.h.
+ * The queue in swap_compress_wq.c, for the rest of swap_compress and for the KUnit
+ * suite. swap_compress.h declares what the rest of mm uses.
  */
 #ifndef _MM_SWAP_COMPRESS_WQ_H
 #define _MM_SWAP_COMPRESS_WQ_H
@@ -20,53 +19,56 @@ struct folio;
 struct scq;
 
 /*
- * Upper end of the batch_pages knob. A batch is stored before any of it is freed,
- * so this times the number of workers is what they may take from the reserves.
+ * Upper end of the batch_pages knob. A worker stores a whole batch before it frees
+ * any of it, so this times the number of workers bounds what they take from the
+ * reserves.
  */
 #define SCQ_MAX_BATCH_PAGES	128U
 
 /*
- * What happened to the pages kswapd offered, in pages (SCQ_BATCHES and SCQ_WAITS:
- * times). Reasons for a store by kswapd itself are counters too, so that the
- * decision and its record are one value.
+ * What happened to the folios that reclaim offered, in pages; SCQ_BATCHES, SCQ_WAITS
+ * and SCQ_THROTTLED count events. The reasons for which reclaim stores a folio
+ * itself are counters too, so that a decision and its counter cannot differ.
  */
 enum scq_stat {
 	SCQ_QUEUED,		/* handed over to the workqueue */
-	SCQ_BATCHES,		/* batches the workers ran */
+	SCQ_BATCHES,		/* batches that workers finished */
 	SCQ_STORED,		/* written to the device by a worker */
 	SCQ_STORED_ZSWAP,	/* stored in zswap by a worker */
 	SCQ_STORED_ZERO,	/* marked in the zero map by a worker */
-	SCQ_SUBMITTED,		/* write begun by a worker that did not wait for it */
-	SCQ_FAILED,		/* not stored, folio is dirty again */
-	SCQ_CANCELLED_REFAULT,	/* not stored: in use again, folio is dirty */
-	SCQ_CANCELLED_FREED,	/* not stored: nobody is left to want it */
+	SCQ_SUBMITTED,		/* write started by a worker that did not wait for it */
+	SCQ_FAILED,		/* not stored: the folio is dirty again */
+	SCQ_CANCELLED_REFAULT,	/* not stored: in use again, the folio is dirty */
+	SCQ_CANCELLED_FREED,	/* not stored: its last user is gone */
 	SCQ_FREED,		/* freed by a worker */
-	SCQ_PUT_BACK,		/* back on the LRU: in use again, or failed */
-	SCQ_WAITS,		/* times that a task waited for memory */
-	SCQ_INLINE_NOT_KSWAPD,	/* direct reclaim, and MADV_PAGEOUT unless asked */
-	SCQ_INLINE_UNSUITED,	/* shmem, unless asked for */
-	SCQ_INLINE_ISOLATED,	/* somebody waits for the pageblock */
-	SCQ_INLINE_DEVICE,	/* swap device is not synchronous */
+	SCQ_PUT_BACK,		/* returned to the LRU: in use again, or failed */
+	SCQ_WAITS,		/* times that a task waited as its last resort */
+	SCQ_THROTTLED,		/* times that a task waited instead of reclaiming */
+	SCQ_INLINE_NOT_KSWAPD,	/* another task reclaims */
+	SCQ_INLINE_SHMEM,	/* shmem is not handed over */
+	SCQ_INLINE_ISOLATED,	/* its pageblock is isolated */
+	SCQ_INLINE_DEVICE,	/* the swap device is not synchronous */
 	SCQ_INLINE_ZSWAP,	/* zswap, or the memcg's share of it, is full */
-	SCQ_INLINE_UNIPROCESSOR,	/* nobody else to do it */
-	SCQ_INLINE_STOPPED,	/* lost the race with scq_stop() */
-	SCQ_INLINE_INFLIGHT,	/* max_inflight_pages reached */
-	SCQ_INLINE_POOL,	/* no batch object free */
+	SCQ_INLINE_UNIPROCESSOR,	/* only one CPU is online */
+	SCQ_INLINE_STOPPED,	/* scq_stop() came first */
+	SCQ_INLINE_INFLIGHT,	/* too many pages are in flight */
+	SCQ_INLINE_POOL,	/* no batch object is free */
 	NR_SCQ_STATS
 };
 
 /**
- * struct scq_run - the folios of a batch while they are stored
+ * struct scq_job - the folios of a batch while a worker stores them
  * @scq:	the queue
  * @folios:	not settled yet, in the order in which they were handed over
- * @clean:	settled: their content is stored, or nobody is left to want it
- * @redirty:	settled: their content is not stored, and still wanted
- * @submitted:	settled: they are being written, the end of that ends writeback
+ * @clean:	settled: the content is stored, or its last user is gone
+ * @redirty:	settled: the content is not stored, and still needed
+ * @submitted:	settled: the content is being written; the completion of the write
+ *	ends writeback
  * @nr_pages:	size of all of them
  * @nr_finished: pages finished so far
- * @nr_freed:	pages of these that were freed
+ * @nr_freed:	pages of @nr_finished that were freed
  */
-struct scq_run {
+struct scq_job {
 	struct scq *scq;
 	struct list_head folios;
 	struct list_head clean;
@@ -79,36 +81,31 @@ struct scq_run {
 
 #define SCQ_MAX_STORES	4
 
-/* A folio of more pages may be stored by several workers, this much at a time. */
-#define SCQ_SLICE_PAGES	32U
-
 /**
- * struct scq_ops - what a queue does with the folios of a batch
- * @stores: Tried one after another, NULL ends them. Each goes through
- *	run->folios and says what became of a folio with scq_settle(), or leaves
- *	it to the next one. What the last one leaves has failed. None ends
+ * struct scq_ops - how a queue stores and frees folios
+ * @stores: Called one after another, up to the first NULL. Each goes through
+ *	job->folios, and either passes a folio to scq_settle() or leaves it to the
+ *	next store. Folios that the last store leaves have failed. No store ends
  *	writeback.
- * @store_slice: Store some pages of a folio for scq_store_large(), several of
- *	whose calls may run at a time. True if they are stored. NULL if no store
- *	calls scq_store_large().
- * @finish: Free what can be freed, give back the rest; all folios are of the same
- *	node. Writeback has ended, unless a store said SCQ_SUBMITTED; what was not
- *	stored is dirty. Empties the list and returns the number of pages freed.
+ * @end_writeback: End writeback of the settled folios, except those on
+ *	job->submitted. Marks folios on job->redirty dirty before that.
+ * @finish: Free the folios that can be freed, and return the others to the LRU. All
+ *	are of node @nid. Empties the list, and returns the number of pages freed.
  *
- * Called by a worker; may sleep, and must not wait for a folio lock.
+ * Called by a worker. May sleep, and must not wait for a folio lock.
  */
 struct scq_ops {
-	void (*stores[SCQ_MAX_STORES])(struct scq_run *run);
-	bool (*store_slice)(void *private, unsigned int first_page,
-			    unsigned int nr_pages);
+	void (*stores[SCQ_MAX_STORES])(struct scq_job *job);
+	void (*end_writeback)(struct scq_job *job);
 	unsigned long (*finish)(int nid, struct list_head *folios);
 };
 
 /**
  * struct scq_need - what a task waits for; embedded in a structure of its own
  * @enough: Can the task go on?
- * @nr_inflight: Pages in flight that could help it. Also tells how many such pages were
- *	ever finished, of which only differences count.
+ * @nr_inflight: Number of pages in flight that could help it. Also stores into
+ *	@finished how many such pages were ever finished; only differences of it
+ *	are used.
  *
  * Both are called with the task's state set, and must not sleep.
  */
@@ -119,7 +116,7 @@ struct scq_need {
 
 struct scq_batch;
 struct scq_node;
-struct scq_plug;
+struct scq_plug_list;
 struct scq_stats;
 
 /**
@@ -128,25 +125,26 @@ struct scq_stats;
  * Legend: I: set by scq_init() and constant, K: written under @knob_lock and
  * read with READ_ONCE(), P: protected by @pool_lock, A: atomic.
  *
- * @ops:	I: backend
+ * @ops:	I: how folios are stored and freed
  * @wq:		I: where batches run; owned by the caller
- * @push_delay:	I: jiffies after which a plug that did not fill is pushed
+ * @push_delay:	I: jiffies after which a partial plug list is pushed
  * @limit_pages: I: upper end of @max_inflight_pages
  * @nodes:	I: pages in flight of each node
- * @plugs:	I: one plug a CPU
- * @stats:	I: one set of counters a CPU
+ * @plugs:	I: one plug list per CPU
+ * @stats:	I: one set of counters per CPU
  * @batches:	I: the pool's memory
  * @batch_pages: K: pages that make a batch
  * @max_inflight_pages: K: bound of a node's pages in flight
- * @stopped:	A: reasons not to accept anything; see scq_stop()
+ * @stopped:	A: number of reasons not to accept anything; see scq_stop()
  * @wait_gave_up: value of scq_finished() when a wait timed out; racy, a hint
  * @throttle_gave_up: the same of scq_throttle(), which waits for less time
  * @nice:	nice value of workers, as the last one saw it; racy, a hint
- * @nr_throttled: A: tasks that scq_throttle() holds, about to be held or let go
- * @plugged:	A: CPUs whose plug may hold folios
+ * @nr_throttled: A: tasks in scq_throttle()
+ * @plugged:	A: CPUs whose plug list may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
- * @pool_lock:	innermost but for the workqueue's own locks; nests in a plug's
+ * @pool_lock:	nests in the lock of a plug list; no lock but the workqueue's own
+ *	nests in it
  * @knob_lock:	serialises knobs; sleeps
  * @progress:	woken when pages are finished
  */
@@ -156,7 +154,7 @@ struct scq {
 	unsigned long push_delay;
 	unsigned long limit_pages;
 	struct scq_node *nodes;
-	struct scq_plug __percpu *plugs;
+	struct scq_plug_list __percpu *plugs;
 	struct scq_stats __percpu *stats;
 	struct scq_batch *batches;
 
@@ -186,9 +184,9 @@ void scq_destroy(struct scq *scq);
 void scq_start(struct scq *scq);
 int scq_stop(struct scq *scq, long timeout);
 
-enum scq_stat scq_queue(struct scq *scq, int nid, unsigned int nr_pages,
-			unsigned long limit);
-void scq_unqueue(struct scq *scq, int nid, unsigned long nr_pages);
+enum scq_stat scq_reserve(struct scq *scq, int nid, unsigned int nr_pages,
+			  unsigned long limit);
+void scq_unreserve(struct scq *scq, int nid, unsigned long nr_pages);
 void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);
 
@@ -196,24 +194,42 @@ long scq_node_inflight(struct scq *scq, int nid);
 long scq_inflight(struct scq *scq);
 long scq_node_finished(struct scq *scq, int nid);
 long scq_finished(struct scq *scq);
-bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout);
-bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout);
 bool scq_has_waiters(struct scq *scq);
 
+unsigned int scq_batch_pages(struct scq *scq);
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
+unsigned long scq_max_inflight_pages(struct scq *scq);
 int scq_set_max_inflight_pages(struct scq *scq, unsigned long nr_pages);
 
-void scq_settle(struct scq_run *run, struct folio *folio,
+void scq_settle(struct scq_job *job, struct folio *folio,
 		enum scq_stat result);
-void scq_finish_settled(struct scq_run *run);
-bool scq_store_large(struct scq *scq, unsigned int nr_pages, void *private);
+void scq_finish_settled(struct scq_job *job);
 
-/* What fault injection can make fail; the bits of scq_fault_points */
+void scq_count(struct scq *scq, enum scq_stat item, unsigned long nr);
+unsigned long scq_read_stat(struct scq *scq, enum scq_stat item);
+const char *scq_stat_name(enum scq_stat item);
+
+/* swap_compress_slices.c */
+
+/* A folio of more pages may be stored by several workers, this much at a time. */
+#define SCQ_SLICE_PAGES	32U
+
+typedef bool (*scq_slice_fn)(void *private, unsigned int first_page,
+			     unsigned int nr_pages);
+
+bool scq_store_slices(struct scq *scq, unsigned int nr_pages,
+		      scq_slice_fn store, void *private);
+
+/* swap_compress_wait.c */
+bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout);
+bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout);
+
+/* Points at which fault injection can fail; bits of scq_fault_points */
 enum scq_fault {
 	SCQ_FAULT_STORE,	/* the store of a folio */
 	SCQ_FAULT_POOL,		/* getting a batch object */
 	SCQ_FAULT_BIO,		/* a write to the device */
-	SCQ_FAULT_DELAY,	/* not an error: a worker begins late */
+	SCQ_FAULT_DELAY,	/* not a failure: a worker begins late */
 };
 
 #ifdef CONFIG_FAULT_INJECTION
@@ -223,14 +239,10 @@ extern u32 scq_fault_delay_ms;
 
 bool scq_should_fail(enum scq_fault point);
 #else
-#define scq_fault_delay_ms	0
 static inline bool scq_should_fail(enum scq_fault point)
 {
 	return false;
 }
 #endif
-
-void scq_count(struct scq *scq, enum scq_stat item, unsigned long nr);
-unsigned long scq_read_stat(struct scq *scq, enum scq_stat item);
 
 #endif /* _MM_SWAP_COMPRESS_WQ_H */

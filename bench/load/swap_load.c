@@ -85,6 +85,7 @@ struct reading {
 	struct cpu_use kswapd;
 	struct cpu_use workers;
 	unsigned long busy_rounds;
+	long throttled;
 };
 
 static void reading_take(struct reading *reading)
@@ -98,6 +99,10 @@ static void reading_take(struct reading *reading)
 	/* Threads of the benchmark's other designs. */
 	cpu_use_add(&reading->workers, "swap_compress");
 	reading->busy_rounds = busy_rounds(&busy);
+	/* Not on a kernel without the feature */
+	reading->throttled = sys_long(SWAP_COMPRESS "stats/throttled");
+	if (reading->throttled < 0)
+		reading->throttled = 0;
 }
 
 /* Pages whose content was stored, wherever; what moves on later counts once. */
@@ -129,8 +134,7 @@ static void print_reclaim(const char *phase, const struct reading *from,
 	       anon ? (double)stored / anon : 0.0);
 	printf("%s.stalls %lu\n", phase,
 	       to->vm.allocstall - from->vm.allocstall);
-	printf("%s.waits %lu\n", phase,
-	       to->vm.pgscan_direct_throttle - from->vm.pgscan_direct_throttle);
+	printf("%s.waits %lu\n", phase, to->throttled - from->throttled);
 	printf("%s.direct_share %.4f\n", phase,
 	       kswapd + direct ? (double)direct / (kswapd + direct) : 0.0);
 	printf("%s.kswapd_cpu_seconds %.4f\n", phase,

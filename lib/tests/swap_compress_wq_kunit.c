@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit test of the queue in mm/swap_compress_wq.c.
+ * KUnit test of the queue in mm/swap_compress_wq.c, its slices and its waits.
  *
  * The queue gets a workqueue and a backend of the test's own. The backend writes
  * down what it was given, can be made to fail, to give folios back, and to stand
@@ -25,9 +25,8 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <linux/swap.h>
-#include <linux/vmstat.h>
 
-#include "../../mm/swap_compress_wq.h"
+#include "../../mm/swap_compress_internal.h"
 
 #define NR_BATCHES	16
 #define LIMIT_PAGES	4096
@@ -74,7 +73,7 @@ static struct backend {
 	bool await_helper;		/* before the slicer stores a slice */
 	unsigned int helped;		/* slices that others stored */
 	struct completion helper;	/* came */
-	unsigned int nr_pool;		/* smallest seen meanwhile */
+	unsigned int most_slices;	/* being stored at a time */
 	unsigned int finished_early;	/* before the second store began */
 	unsigned int nr_shed;		/* by the first store */
 	pgoff_t *shed;			/* indices in the order of shedding */
@@ -99,7 +98,7 @@ struct fixture {
 	unsigned int finished;		/* folios, when throttle() returned */
 };
 
-static void test_store(struct scq_run *run)
+static void test_store(struct scq_job *job)
 {
 	struct folio *folio, *next;
 	unsigned int nr_pages = 0;
@@ -111,7 +110,7 @@ static void test_store(struct scq_run *run)
 	be.nr_runs++;
 	if (!(current->flags & PF_MEMALLOC) || current_is_kswapd())
 		be.bad_context = true;
-	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+	list_for_each_entry_safe(folio, next, &job->folios, lru) {
 		struct item *item = &be.items[folio->index];
 
 		nr_pages += folio_nr_pages(folio);
@@ -119,13 +118,13 @@ static void test_store(struct scq_run *run)
 		if (!folio_test_writeback(folio) || folio_test_locked(folio))
 			item->bad = true;
 		if (item->refault)
-			scq_settle(run, folio, SCQ_CANCELLED_REFAULT);
+			scq_settle(job, folio, SCQ_CANCELLED_REFAULT);
 		else if (item->cancel)
-			scq_settle(run, folio, SCQ_CANCELLED_FREED);
+			scq_settle(job, folio, SCQ_CANCELLED_FREED);
 		else if (item->submit)
-			scq_settle(run, folio, SCQ_SUBMITTED);
+			scq_settle(job, folio, SCQ_SUBMITTED);
 		else if (!item->fail && !item->shed)
-			scq_settle(run, folio, SCQ_STORED_ZSWAP);
+			scq_settle(job, folio, SCQ_STORED_ZSWAP);
 	}
 	be.largest = max(be.largest, nr_pages);
 	spin_unlock(&be.lock);
@@ -147,9 +146,8 @@ static bool test_store_slice(void *private, unsigned int first,
 	if (!(current->flags & PF_MEMALLOC))
 		be.bad_context = true;
 	fails = ++be.nr_slices == be.slice_fails;
-	item->slices++;
+	be.most_slices = max(be.most_slices, ++item->slices);
 	be.helped += helps;
-	be.nr_pool = min(be.nr_pool, READ_ONCE(be.scq->nr_pool));
 	while (nr_pages--)
 		be.slice_pages[first++]++;
 	spin_unlock(&be.lock);
@@ -176,38 +174,39 @@ static unsigned int nr_finished(void)
 }
 
 /* It gets what the first one left, and is the last: what it leaves has failed. */
-static void test_second_store(struct scq_run *run)
+static void test_second_store(struct scq_job *job)
 {
 	struct folio *folio, *next;
 
-	list_for_each_entry(folio, &run->folios, lru) {
+	list_for_each_entry(folio, &job->folios, lru) {
 		if (!be.items[folio->index].slow)
 			continue;
-		scq_finish_settled(run);
+		scq_finish_settled(job);
 		be.finished_early = nr_finished();
 		break;
 	}
 
 	spin_lock(&be.lock);
-	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+	list_for_each_entry_safe(folio, next, &job->folios, lru) {
 		struct item *item = &be.items[folio->index];
 
 		be.shed[be.nr_shed++] = folio->index;
 		if (!folio_test_writeback(folio))
 			item->bad = true;
 		if (!item->fail && folio_nr_pages(folio) <= SCQ_SLICE_PAGES)
-			scq_settle(run, folio, SCQ_STORED);
+			scq_settle(job, folio, SCQ_STORED);
 	}
 	spin_unlock(&be.lock);
 
-	list_for_each_entry_safe(folio, next, &run->folios, lru) {
+	list_for_each_entry_safe(folio, next, &job->folios, lru) {
 		struct item *item = &be.items[folio->index];
 
 		if (folio_nr_pages(folio) <= SCQ_SLICE_PAGES)
 			continue;
 		item->slicer = current;
-		if (scq_store_large(run->scq, be.sliced_pages, item))
-			scq_settle(run, folio, SCQ_STORED);
+		if (scq_store_slices(job->scq, be.sliced_pages,
+				     test_store_slice, item))
+			scq_settle(job, folio, SCQ_STORED);
 		if (READ_ONCE(item->slices))
 			item->bad = true;
 	}
@@ -268,7 +267,7 @@ static struct address_space test_mapping = {
 
 static const struct scq_ops test_ops = {
 	.stores	= { test_store, test_second_store },
-	.store_slice = test_store_slice,
+	.end_writeback = swap_compress_end_writeback,
 	.finish	= test_finish,
 };
 
@@ -358,7 +357,7 @@ static enum scq_stat queue_item(struct scq *scq, struct item *item,
 				struct list_head *folios)
 {
 	unsigned int nr_pages = folio_nr_pages(item->folio);
-	enum scq_stat result = scq_queue(scq, folio_nid(item->folio), nr_pages,
+	enum scq_stat result = scq_reserve(scq, folio_nid(item->folio), nr_pages,
 					 ULONG_MAX);
 
 	scq_count(scq, result, nr_pages);
@@ -437,7 +436,6 @@ static int setup(struct kunit *test, unsigned int nr_batches)
 	init_completion(&be.helper);
 	be.open = true;
 	be.scq = &f->scq;
-	be.nr_pool = nr_batches;
 	be.sliced_pages = SLICED_PAGES;
 
 	f->nr_batches = nr_batches;
@@ -470,7 +468,7 @@ static void give_up(struct scq *scq)
 	int nid;
 
 	for_each_online_node(nid)
-		scq_unqueue(scq, nid, scq_node_inflight(scq, nid));
+		scq_unreserve(scq, nid, scq_node_inflight(scq, nid));
 }
 
 /* What must be true after each case, whatever it was about */
@@ -882,14 +880,15 @@ static void helpers_are_no_more_than_cpus(struct kunit *test)
 	be.items[0].shed = true;
 	submit(test, 0, 1);
 	finish_all(test);
-	/* One for the batch, and up to @nr - 1 helpers */
-	KUNIT_EXPECT_GE(test, be.nr_pool, NR_BATCHES - nr);
+	KUNIT_EXPECT_LE(test, be.most_slices, nr);
 	expect_all_finished_once(test);
 }
 
 static void slices_need_no_helper(struct kunit *test)
 {
-	use_pool_of(test, 1);	/* that one is the folio's own */
+	struct fixture *f = test->priv;
+
+	workqueue_set_max_active(f->wq, 1);	/* the folio's own worker */
 	make_items(test, 1, SLICED_ORDER);
 	be.items[0].shed = true;
 	submit(test, 0, 1);
@@ -915,20 +914,6 @@ static void failed_slice_fails_the_folio(struct kunit *test)
 	/* The rest is left. Helpers may have begun more before they see it. */
 	if (num_online_cpus() == 1)
 		KUNIT_EXPECT_EQ(test, 3, be.nr_slices);
-	expect_all_finished_once(test);
-}
-
-static void helpers_go_back_to_the_pool(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned int i;
-
-	make_items(test, 4, SLICED_ORDER);
-	for (i = 0; i < 4; i++)
-		be.items[i].shed = true;
-	submit(test, 0, 4);
-	finish_all(test);
-	KUNIT_EXPECT_EQ(test, NR_BATCHES, f->scq.nr_pool);
 	expect_all_finished_once(test);
 }
 
@@ -1131,10 +1116,10 @@ static void take_a_page(struct submitter *self)
 	unsigned int i;
 
 	for (i = 0; i < 20000; i++) {
-		if (scq_queue(scq, 0, 1, 1) == SCQ_QUEUED) {
+		if (scq_reserve(scq, 0, 1, 1) == SCQ_QUEUED) {
 			if (scq_node_inflight(scq, 0) != 1)
 				self->ret = true;
-			scq_unqueue(scq, 0, 1);
+			scq_unreserve(scq, 0, 1);
 			self->accepted++;
 		}
 		if (i % 256 == 0)
@@ -1369,10 +1354,10 @@ static void queue_and_unqueue(struct submitter *self)
 	unsigned int i;
 
 	for (i = 0; self->accepted < 20000 && time_before(jiffies, end); i++) {
-		if (scq_queue(be.scq, 0, 1, ULONG_MAX) == SCQ_QUEUED) {
+		if (scq_reserve(be.scq, 0, 1, ULONG_MAX) == SCQ_QUEUED) {
 			if (READ_ONCE(all_stopped))
 				self->ret = true;
-			scq_unqueue(be.scq, 0, 1);
+			scq_unreserve(be.scq, 0, 1);
 			self->accepted++;
 		}
 		if (i % 256 == 0)
@@ -1598,13 +1583,19 @@ static void call_throttle(struct submitter *self)
 	self->ret = throttle_for(f, f->waiting, LONG);
 }
 
+static unsigned long nr_waits(struct scq *scq)
+{
+	return scq_read_stat(scq, SCQ_WAITS) + scq_read_stat(scq, SCQ_THROTTLED);
+}
+
 /* Two batches of four that stand still, and @nr tasks that wait for them */
 static void begin_waits(struct kunit *test, struct submitter **threads,
 			unsigned int nr, void (*fn)(struct submitter *self),
 			const struct test_need *need)
 {
 	struct fixture *f = test->priv;
-	unsigned int i, waits;
+	unsigned long waits;
+	unsigned int i;
 
 	make_items(test, 8, 0);
 	scq_set_batch_pages(&f->scq, 4);
@@ -1614,10 +1605,9 @@ static void begin_waits(struct kunit *test, struct submitter **threads,
 	for (i = 0; i < nr; i++) {
 		threads[i] = spawn(test, fn, i, 0);
 		KUNIT_EXPECT_EQ(test, 0,
-				read_poll_timeout(scq_read_stat, waits,
-						  waits == i + 1, USEC_PER_MSEC,
-						  SOON_US, false, &f->scq,
-						  SCQ_WAITS));
+				read_poll_timeout(nr_waits, waits, waits == i + 1,
+						  USEC_PER_MSEC, SOON_US, false,
+						  &f->scq));
 	}
 	msleep(20);			/* for the last of them to sleep */
 }
@@ -1767,12 +1757,12 @@ static void time_out_ends_waiting(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, HZ / 50));
 	/* That was too short to say anything to a task in greater need. */
 	KUNIT_EXPECT_FALSE(test, wait_for(f, &one, HZ / 50));
-	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_WAITS));
+	KUNIT_EXPECT_EQ(test, 2, nr_waits(&f->scq));
 	start = jiffies;
 	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, LONG));
 	KUNIT_EXPECT_FALSE(test, wait_for(f, &one, LONG));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
-	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_WAITS));
+	KUNIT_EXPECT_EQ(test, 2, nr_waits(&f->scq));
 
 	let_batches_pass(1);
 	KUNIT_EXPECT_TRUE(test, finished_in_time(4));
@@ -1821,27 +1811,15 @@ static bool throttle(struct kunit *test, unsigned int nr)
 	return ret;
 }
 
-static unsigned long nr_throttles(struct kunit *test)
-{
-	unsigned long *events = kunit_kcalloc(test, NR_VM_EVENT_ITEMS,
-					      sizeof(*events), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, events);
-	all_vm_events(events);
-	return events[PGSCAN_DIRECT_THROTTLE];
-}
-
 static void throttle_waits_for_workers(struct kunit *test)
 {
-	const unsigned long before = nr_throttles(test);
 	struct fixture *f = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, throttle(test, 4));
 	KUNIT_EXPECT_EQ(test, 4, f->finished);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_throttled));
-	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_WAITS));
-	if (IS_ENABLED(CONFIG_VM_EVENT_COUNTERS))
-		KUNIT_EXPECT_GT(test, nr_throttles(test), before);
+	KUNIT_EXPECT_EQ(test, 1, scq_read_stat(&f->scq, SCQ_THROTTLED));
+	KUNIT_EXPECT_EQ(test, 0, scq_read_stat(&f->scq, SCQ_WAITS));
 }
 
 /* The batch wakes one of them, and that one the next. */
@@ -2008,19 +1986,19 @@ static void room_is_of_a_node(struct kunit *test)
 		kunit_skip(test, "needs more than one node");
 
 	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(&f->scq, 64));
-	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(&f->scq, 0, 40, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_reserve(&f->scq, 0, 40, 40));
 	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
-			scq_queue(&f->scq, 0, 1, 40));
+			scq_reserve(&f->scq, 0, 1, 40));
 	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT,
-			scq_queue(&f->scq, 0, 25, 4096));
-	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(&f->scq, nid, 64, 4096));
+			scq_reserve(&f->scq, 0, 25, 4096));
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_reserve(&f->scq, nid, 64, 4096));
 	KUNIT_EXPECT_EQ(test, 64, scq_node_inflight(&f->scq, nid));
 	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
 	KUNIT_EXPECT_EQ(test, 104, scq_inflight(&f->scq));
-	scq_unqueue(&f->scq, nid, 64);
+	scq_unreserve(&f->scq, nid, 64);
 	KUNIT_EXPECT_EQ(test, 40, scq_node_inflight(&f->scq, 0));
 	KUNIT_EXPECT_EQ(test, 40, scq_inflight(&f->scq));
-	scq_unqueue(&f->scq, 0, 40);
+	scq_unreserve(&f->scq, 0, 40);
 	KUNIT_EXPECT_EQ(test, 0, scq_inflight(&f->scq));
 }
 
@@ -2052,11 +2030,11 @@ static void smaller_bound_counts(struct kunit *test)
 	struct scq *scq = &((struct fixture *)test->priv)->scq;
 
 	KUNIT_ASSERT_EQ(test, 0, scq_set_max_inflight_pages(scq, 64));
-	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(scq, 0, 40, 40));
-	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_queue(scq, 0, 1, 40));
-	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_queue(scq, 0, 25, 4096));
-	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_queue(scq, 0, 24, 4096));
-	scq_unqueue(scq, 0, 64);
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_reserve(scq, 0, 40, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_reserve(scq, 0, 1, 40));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_INFLIGHT, scq_reserve(scq, 0, 25, 4096));
+	KUNIT_EXPECT_EQ(test, SCQ_QUEUED, scq_reserve(scq, 0, 24, 4096));
+	scq_unreserve(scq, 0, 64);
 }
 
 static void knobs_refuse_what_is_out_of_range(struct kunit *test)
@@ -2106,7 +2084,7 @@ static void defaults_are_within_the_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 5, scq->batch_pages);
 	KUNIT_EXPECT_EQ(test, 5, scq->max_inflight_pages);
 	/* It was never started. */
-	KUNIT_EXPECT_EQ(test, SCQ_INLINE_STOPPED, scq_queue(scq, 0, 1, 1));
+	KUNIT_EXPECT_EQ(test, SCQ_INLINE_STOPPED, scq_reserve(scq, 0, 1, 1));
 	scq_destroy(scq);
 }
 
@@ -2358,7 +2336,6 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(helpers_are_no_more_than_cpus),
 	KUNIT_CASE(slices_need_no_helper),
 	KUNIT_CASE(failed_slice_fails_the_folio),
-	KUNIT_CASE(helpers_go_back_to_the_pool),
 	KUNIT_CASE(push_sends_a_partial_plug),
 	KUNIT_CASE(partial_plug_goes_by_itself_after_the_delay),
 	KUNIT_CASE(push_is_not_undone_by_a_submit),

@@ -198,7 +198,7 @@ unsigned long reclaim_until(const char *name, unsigned long growth)
 static void print_inline(void)
 {
 	static const char * const reasons[] = {
-		"inline_not_kswapd", "inline_unsuited", "inline_isolated",
+		"inline_not_kswapd", "inline_shmem", "inline_isolated",
 		"inline_device",
 		"inline_zswap", "inline_uniprocessor", "inline_stopped",
 		"inline_inflight", "inline_pool",
@@ -389,8 +389,8 @@ const char *stuck_begin(struct stats *stats)
 		return lacks;
 	if (fault(FAULT_OWN, 0))
 		return "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs";
-	if (sys_write(SWAP_COMPRESS "sources", "2"))
-		errx(1, "cannot write to sources");
+	if (sys_write(SWAP_COMPRESS "proactive", "1"))
+		errx(1, "cannot write to proactive");
 	return NULL;
 }
 
@@ -418,7 +418,8 @@ void volunteer(void)
 static struct setting knobs[] = {
 	{ .path = SWAP_COMPRESS "max_inflight_pages" },
 	{ .path = SWAP_COMPRESS "batch_pages" },
-	{ .path = SWAP_COMPRESS "sources" },
+	{ .path = SWAP_COMPRESS "shmem" },
+	{ .path = SWAP_COMPRESS "proactive" },
 	{ .path = SWAP_COMPRESS "enabled" },
 	{ .path = WORKQUEUE "max_active" },
 	{ .path = WORKQUEUE "nice" },

@@ -317,7 +317,7 @@ TEST_F_TIMEOUT(change, memory_offline_under_load, TIMEOUT)
 		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE and a memory block that is offline");
 	snprintf(state, sizeof(state), MEMORY "memory%d/state", block);
 	delay_workers();
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	/* What is in the block has to fit elsewhere, under no watermark. */
 	load_start(&load, AREA_PAGES / 2);
 	reclaim_stop();
@@ -404,7 +404,8 @@ static void turn_a_knob(unsigned long random)
 	} all[] = {
 		{ SWAP_COMPRESS "enabled", { "0", "1", "1", "1" } },
 		{ SWAP_COMPRESS "batch_pages", { "1", "8", "32", "64" } },
-		{ SWAP_COMPRESS "sources", { "0", "1", "2", "3" } },
+		{ SWAP_COMPRESS "shmem", { "0", "1", "0", "1" } },
+		{ SWAP_COMPRESS "proactive", { "0", "1", "0", "1" } },
 		{ SWAP_COMPRESS "max_inflight_pages",
 		  { "64", "128", "512", "256" } },
 		{ WORKQUEUE "max_active", { "1", "2", "4", "16" } },

@@ -59,9 +59,9 @@ TEST_F(swap_compress, knobs_refuse_bad_values)
 		{ "max_inflight_pages", "0" },
 		{ "max_inflight_pages", "-1" },
 		{ "max_inflight_pages", "many" },
-		{ "sources", "4" },
-		{ "sources", "-1" },
-		{ "sources", "all" },
+		{ "shmem", "2" },
+		{ "proactive", "-1" },
+		{ "proactive", "all" },
 	};
 	char before[64], after[64], path[128];
 	unsigned int i;
@@ -208,7 +208,7 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 	 * and not behind a backlog that is longer than the test.
 	 */
 	EXPECT_TRUE(idle_sums_are_right());
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	if (delayed)
 		fault(FAULT_OWN, 100);
 	for (i = 0; i < 200; i++) {
@@ -295,7 +295,7 @@ static void write_and_page_out(struct __test_metadata *_metadata,
 	unsigned long end = now_ns() + 8000000000UL;
 	unsigned int i;
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	area_fill(area);
 	memset(area->base, 0, PAGE_BYTES);
 	writers_stop = false;
@@ -460,7 +460,7 @@ TEST_F_TIMEOUT(swap_compress, shared_page_moves_away, TIMEOUT)
 static void move_areas(struct __test_metadata *_metadata, int uffd,
 		       struct area *areas)
 {
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	area_map(&areas[0], 96);
 	area_map(&areas[1], 96);
 	area_fill(&areas[0]);
@@ -553,7 +553,7 @@ TEST_F_TIMEOUT(swap_compress, shared_pages_stay, TIMEOUT)
 
 	if (uffd < 0)
 		SKIP(return, NEEDS_MOVE);
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	area_map(&area, 64);
 	area_map(&to, 64);
 	area_fill(&area);
@@ -705,7 +705,7 @@ TEST_F_TIMEOUT(swap_compress, ksm_pages_are_stored, TIMEOUT)
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
 	settings_save(ksm, ARRAY_SIZE(ksm));
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	for (round = 0; round < 2; round++) {
 		area_map(&area, KSM_PAGES);
 		fill_for_ksm(&area);
@@ -750,6 +750,7 @@ static void overfill(struct area *area, struct vmstat *before,
  */
 TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 {
+	unsigned long throttled = stat_get("throttled");
 	struct vmstat before, after;
 	struct busy busy;
 	struct area area;
@@ -760,7 +761,7 @@ TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 	busy_start(&busy);
 	overfill(&area, &before, &after);
 	busy_stop(&busy);
-	EXPECT_LT(before.pgscan_direct_throttle, after.pgscan_direct_throttle);
+	EXPECT_LT(throttled, stat_get("throttled"));
 	EXPECT_EQ(before.oom_kill, after.oom_kill);
 	EXPECT_QUEUED(&self->stats, 500);
 	fault(FAULT_OWN, 0);
@@ -786,9 +787,10 @@ TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 	run_on(0);
 	/* Another one, where kswapd also finds it quieter */
 	ASSERT_EQ(0, sys_write(WORKQUEUE "cpumask", "2"));
+	waits = stat_get("throttled");
 	overfill(&area, &before, &after);
+	waits = stat_get("throttled") - waits;
 	stalls = after.allocstall - before.allocstall;
-	waits = after.pgscan_direct_throttle - before.pgscan_direct_throttle;
 	EXPECT_ENOUGH(21, stalls + waits);
 	if (stalls + waits > 20)
 		EXPECT_GT(stalls, 8 * waits);
@@ -810,7 +812,7 @@ TEST_F_TIMEOUT(swap_compress, proactive_if_asked_for, TIMEOUT)
 	EXPECT_GT(self->stats.queued + 500, stat_get("queued"));
 	EXPECT_EQ(0, area_verify(&area));
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	stats_read(&self->stats);
 	madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
 	EXPECT_TRUE(idle_sums_are_right());
@@ -833,12 +835,12 @@ TEST_F_TIMEOUT(swap_compress, shmem_if_asked_for, TIMEOUT)
 
 	area_map_shared(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LE(500, reclaim_until("inline_unsuited", 500));
+	EXPECT_LE(500, reclaim_until("inline_shmem", 500));
 	/* Not by default; what the rest of the system had may be queued. */
 	EXPECT_GT(self->stats.queued + 1000, stat_get("queued"));
 	EXPECT_EQ(0, area_verify(&area));
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "1"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "shmem", "1"));
 	stats_read(&self->stats);
 	EXPECT_ENOUGH(1000, reclaim());
 	EXPECT_QUEUED(&self->stats, 500);

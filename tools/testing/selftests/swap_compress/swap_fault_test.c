@@ -156,7 +156,7 @@ static void expect_delay(struct __test_metadata *_metadata)
 	unsigned long freed = stat_get("freed"), start, ms;
 	struct area area;
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "1"));
 	ASSERT_EQ(0, sys_write(WORKQUEUE "max_active", "1"));
 	fault_set(FAULT_OWN, "points", FAULT_DELAY);
@@ -325,7 +325,7 @@ TEST_F_TIMEOUT(fault, poisoned_while_queued, TIMEOUT)
 
 	if (access(POISON, W_OK))
 		SKIP(return, "needs CONFIG_HWPOISON_INJECT");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	delay_workers();
 	fault(FAULT_OWN, 100);
 	signal(SIGBUS, on_sigbus);

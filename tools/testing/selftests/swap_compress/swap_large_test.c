@@ -91,7 +91,7 @@ static unsigned long hand_over(struct __test_metadata *_metadata,
 	unsigned long batches, queued, first;
 	unsigned int i;
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "1"));
 	area_map(area, AREA_PAGES / 4);
 	madvise(area->base, area->pages * PAGE_BYTES, MADV_HUGEPAGE);

@@ -190,7 +190,7 @@ TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
 				    LIMIT_PAGES * PAGE_BYTES));
 	EXPECT_EQ(0, group_run(lock_while_queued));

@@ -194,7 +194,7 @@ static void expect_it_waits(struct __test_metadata *_metadata,
 
 	fault(FAULT_OWN, 100);
 	ASSERT_LE(QUEUED_PAGES, sys_long(SWAP_COMPRESS "max_inflight_pages"));
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	/* More of them than times that the OOM killer is put off */
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "16"));
 	pid = fork();
@@ -240,7 +240,7 @@ TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	fault_set(FAULT_OWN, "delay_ms", 2000);
 	fault(FAULT_OWN, 100);
 	ASSERT_EQ(0, use_nodes(MPOL_BIND, 1));

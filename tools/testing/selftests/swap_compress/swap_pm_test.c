@@ -135,7 +135,7 @@ TEST_F_TIMEOUT(pm, stuck_store_refuses_suspend, TIMEOUT)
 		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	fault_set(FAULT_OWN, "delay_ms", 25000);
 	fault(FAULT_OWN, 100);
 	area_map(&area, 64);

@@ -32,7 +32,7 @@ FIXTURE_SETUP(report)
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "2"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	area_map(&self->area, PAGES);
 	area_fill(&self->area);
 }
@@ -63,7 +63,7 @@ TEST_F_TIMEOUT(report, inline_not_kswapd, TIMEOUT)
 {
 	unsigned long refused = stat_get("inline_not_kswapd");
 
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "sources", "0"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "0"));
 	area_page_out(&self->area);
 	EXPECT_LE(refused + PAGES / 2, stat_get("inline_not_kswapd"));
 	EXPECT_EQ(self->stats.queued, stat_get("queued"));

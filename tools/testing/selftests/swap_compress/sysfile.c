@@ -144,7 +144,6 @@ static const struct {
 	FIELD(pgsteal_anon),
 	FIELD(pgscan_kswapd),
 	FIELD(pgscan_direct),
-	FIELD(pgscan_direct_throttle),
 	FIELD(pswpin),
 	FIELD(pswpout),
 	FIELD(swpout_zero),

@@ -38,7 +38,6 @@ struct vmstat {
 	unsigned long pgsteal_anon;
 	unsigned long pgscan_kswapd;
 	unsigned long pgscan_direct;
-	unsigned long pgscan_direct_throttle;
 	unsigned long pswpin;
 	unsigned long pswpout;
 	unsigned long swpout_zero;	/* recorded as zero, never written */

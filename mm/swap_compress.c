@@ -1,0 +1,839 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compress swapped-out folios on a workqueue instead of in kswapd: which folios are
+ * handed over, how workers store them, and how workers finish their reclaim.
+ */
+
+/**
+ * DOC: overview
+ *
+ * kswapd scans and unmaps folios. Because zram and zswap are synchronous, it also
+ * compresses them: one thread does all of it while other CPUs idle. With
+ * swap_compress, kswapd only starts writeback of an anonymous folio and hands it
+ * over. Workers of the unbound workqueue ``swap_compress`` store it in zswap or
+ * write it to the swap device, end writeback, and free it. So a folio does not
+ * return to the LRU, where kswapd would have to find and reclaim it again.
+ *
+ * A *pass* is one call of shrink_folio_list(), which reclaims a list of isolated
+ * folios. This is the way of a folio:
+ *
+ * 1. The pass unmaps the folio and calls pageout(). swap_writeout() does what it
+ *    always did, up to the point where it would look at the content. If the folio
+ *    is *eligible* and there is room for it, the folio is *queued*: its writeback
+ *    is started, and it is unlocked. The queue now owns the folio, including the
+ *    reference and the isolation from the LRU that the caller had.
+ * 2. The pass collects its queued folios on a list. At its end it calls
+ *    try_to_unmap_flush(), and only then adds the list to the *plug list* of the
+ *    CPU: no stale TLB entry leads to a folio on a plug list. Whoever maps a queued
+ *    folio again before that flush must flush first, because another thread may
+ *    still write to it through a stale TLB entry.
+ * 3. A full plug list, counted in pages, becomes a *batch*: one object of a fixed
+ *    pool, and one work item. A partial plug list is *pushed* before kswapd sleeps,
+ *    by swapoff, and at the latest after a tick.
+ * 4. A worker *cancels* the folios of the batch that are in use again or that have
+ *    no user left. It *stores* the others in order, ends their writeback, and
+ *    *finishes* their reclaim: it removes each folio that nobody has taken back
+ *    from the swap cache, uncharges and frees it, and returns the others to the
+ *    LRU.
+ *
+ * From acceptance to the end of its reclaim, a folio is *in flight*. A hard bound
+ * limits the pages of a node that are in flight. kswapd counts accepted pages as
+ * reclaimed, so the bound also limits its overshoot. Pages that turn out not to be
+ * freeable are subtracted once per round of kswapd, so that kswapd notices a node
+ * on which nothing can be reclaimed. If there is no room, kswapd writes the folio
+ * itself, as it does without this feature. This back-pressure keeps kswapd from
+ * running ahead of the workers. No task ever waits for room, and nothing is
+ * allocated on the way to the store.
+ *
+ * If workers fall behind, a task about to reclaim directly waits for them, provided
+ * another task wants its CPU. A direct reclaim that freed nothing waits before it
+ * reports failure. Both wait only for pages of nodes (or of the cgroup) that they
+ * can use, and for a bounded time, and call it progress only if their own allocation
+ * can succeed now.
+ */
+
+#define pr_fmt(fmt) "swap_compress: " fmt
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/cpumask.h>
+#include <linux/hash.h>
+#include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/page-isolation.h>
+#include <linux/pagemap.h>
+#include <linux/rcupdate.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+#include <linux/writeback.h>
+#include <linux/zswap.h>
+#include <kunit/visibility.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_compress_internal.h"
+
+#include <trace/events/swap_compress.h>
+
+/*
+ * Bounds of the pages in flight on a node. Each worker needs some pages, to stay
+ * busy while kswapd scans or stores, and a folio of 2 MiB must fit. The total is
+ * limited too: pgdat_balanced() does not see pages in flight, so kswapd may free as
+ * many in excess. For the same reason it is never more than 1/64 of a node.
+ */
+#define SWAP_COMPRESS_WORKER_PAGES	512UL
+#define SWAP_COMPRESS_MAX_PAGES		1024UL
+#define SWAP_COMPRESS_NODE_SHIFT	6
+
+/* Twice what the defaults need, for smaller batches or a larger bound */
+#define SWAP_COMPRESS_POOL_BATCHES	(2 * SWAP_COMPRESS_MAX_PAGES / SWAP_CLUSTER_MAX)
+
+/*
+ * More workers than kswapd can feed only wake up for nothing; see "Choosing values"
+ * in Documentation/admin-guide/mm/swap_compress.rst.
+ */
+#define SWAP_COMPRESS_MAX_WORKERS	8U
+
+/*********************************
+ * data
+ **********************************/
+
+DEFINE_STATIC_KEY_FALSE(swap_compress_enabled);
+
+static struct scq swap_compress_queue_data;
+
+struct scq *swap_compress_scq __ro_after_init;
+
+bool swap_compress_shmem;
+bool swap_compress_proactive;
+
+/* Pages that were counted as reclaimed at hand-over and not freed, per node */
+static atomic_long_t swap_compress_debts[MAX_NUMNODES];
+
+/*
+ * Pages in flight of each cgroup and its descendants, by a hash of its address. If
+ * two cgroups share a slot, one may wait for pages of the other. Linux 7.1 moves the
+ * folios of a removed cgroup to its parent: those in flight then stay in its slot.
+ */
+#define SWAP_COMPRESS_MEMCG_BITS	8
+static atomic_long_t swap_compress_memcgs[BIT(SWAP_COMPRESS_MEMCG_BITS)];
+
+/*********************************
+ * eligible
+ **********************************/
+
+/*
+ * Has the cgroup room in zswap? Its statistics may be two seconds old.
+ * obj_cgroup_may_zswap() in zswap_store() flushes them before it decides.
+ */
+static bool swap_compress_may_zswap(struct mem_cgroup *memcg)
+{
+#if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
+	for (; memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg)) {
+		unsigned long max = READ_ONCE(memcg->zswap_max);
+
+		if (max != PAGE_COUNTER_MAX &&
+		    memcg_page_state(memcg, MEMCG_ZSWAP_B) / PAGE_SIZE >= max)
+			return false;
+	}
+#endif
+	return true;
+}
+
+/*
+ * The limits of zswap are checked before hand-over. If zswap is full and the memcg
+ * forbids the device, reclaim has to activate the folio, and a worker cannot tell
+ * it to.
+ */
+static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
+{
+	/* swapon sets it once. The filesystem writes to such a swapfile. */
+	if (data_race(folio_swap_flags(folio)) & SWP_FS_OPS)
+		return SCQ_INLINE_DEVICE;
+	/*
+	 * zswap takes a large folio whole or not at all (6.12: never), and a worker
+	 * would then wait for the disk.
+	 */
+	if (folio_test_large(folio) && !swap_folio_synchronous(folio))
+		return SCQ_INLINE_DEVICE;
+	if (zswap_is_full())
+		return SCQ_INLINE_ZSWAP;
+	/*
+	 * zswap may be full by the time of the store. kswapd can live with that,
+	 * but shmem_writeout() must then take its folio out of the swap cache
+	 * again, and memory.reclaim must fail.
+	 */
+	if ((!folio_test_anon(folio) || !current_is_kswapd()) &&
+	    !mem_cgroup_zswap_writeback_enabled(folio_memcg(folio)))
+		return SCQ_INLINE_ZSWAP;
+
+	return swap_compress_may_zswap(folio_memcg(folio)) ? SCQ_QUEUED :
+							     SCQ_INLINE_ZSWAP;
+}
+
+/*
+ * Is the folio worth handing over? Cheap tests come first. No test looks at the
+ * content: other CPUs may still write to it, because the TLB is flushed only at the
+ * end of the pass.
+ */
+static enum scq_stat swap_compress_eligible(struct folio *folio)
+{
+	wait_queue_head_t *isolated =
+		&folio_pgdat(folio)->reclaim_wait[VMSCAN_THROTTLE_ISOLATED];
+
+	if (!current_is_kswapd() &&
+	    !(READ_ONCE(swap_compress_proactive) && reclaim_is_proactive()))
+		return SCQ_INLINE_NOT_KSWAPD;
+	/* A fault on shmem waits for the end of writeback. */
+	if (!folio_test_anon(folio) && !READ_ONCE(swap_compress_shmem))
+		return SCQ_INLINE_SHMEM;
+	if (num_online_cpus() == 1)
+		return SCQ_INLINE_UNIPROCESSOR;
+	/*
+	 * A task in compaction waits until fewer pages are isolated. Pages in flight
+	 * count as isolated, so they must become fewer. The task looks again after a
+	 * 50th of a second; workers do not wake it earlier, when the queue would only
+	 * fill again.
+	 */
+	if (waitqueue_active(isolated))
+		return SCQ_INLINE_INFLIGHT;
+	if (zswap_is_enabled()) {
+		guard(rcu)();	/* for folio_memcg() */
+		return swap_compress_eligible_zswap(folio);
+	}
+	return swap_folio_synchronous(folio) ? SCQ_QUEUED : SCQ_INLINE_DEVICE;
+}
+
+/*********************************
+ * queue, plug, push
+ **********************************/
+
+/**
+ * swap_compress_node_limit() - bound of a node's pages in flight
+ * @pgdat: node
+ *
+ * Applies in addition to max_inflight_pages. Pages in flight count as isolated.
+ * Without MGLRU, direct reclaim gives up on a node that has too many isolated
+ * pages: the bound is half of what too_many_isolated() allows.
+ *
+ * Context: any.
+ * Return: the number of pages.
+ */
+unsigned long swap_compress_node_limit(struct pglist_data *pgdat)
+{
+	unsigned long limit = pgdat->node_present_pages >> SWAP_COMPRESS_NODE_SHIFT;
+
+	if (!lru_gen_enabled())
+		limit = min(limit, node_page_state(pgdat, NR_INACTIVE_ANON) / 16);
+	return limit;
+}
+
+/**
+ * __swap_compress_queue() - hand a folio over, see swap_compress_queue()
+ * @folio: locked, in the swap cache, clean, unmapped; the caller has isolated
+ *	it and holds that reference
+ *
+ * Context: may sleep; called by swap_writeout() (6.12: swap_writepage()).
+ * Return: true if @folio was accepted. It is under writeback and unlocked, and
+ * the caller must pass it to swap_compress_plug() after the TLB flush. False if
+ * nothing was done.
+ */
+bool __swap_compress_queue(struct folio *folio)
+{
+	enum scq_stat result = swap_compress_eligible(folio);
+	struct scq *scq = swap_compress_scq;
+
+	if (result == SCQ_QUEUED)
+		result = scq_reserve(scq, folio_nid(folio), folio_nr_pages(folio),
+				     swap_compress_node_limit(folio_pgdat(folio)));
+	/*
+	 * alloc_contig_range() and memory offlining first isolate a pageblock, and
+	 * then wait for its pages in flight: count the folio before looking.
+	 */
+	if (result == SCQ_QUEUED && is_migrate_isolate_page(&folio->page)) {
+		scq_unreserve(scq, folio_nid(folio), folio_nr_pages(folio));
+		result = SCQ_INLINE_ISOLATED;
+	}
+	scq_count(scq, result, folio_nr_pages(folio));
+	trace_swap_compress_queue(folio, scq_stat_name(result));
+	if (result != SCQ_QUEUED)
+		return false;
+
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	return true;
+}
+
+static atomic_long_t *swap_compress_memcg_slot(const struct mem_cgroup *memcg)
+{
+	return &swap_compress_memcgs[hash_ptr(memcg, SWAP_COMPRESS_MEMCG_BITS)];
+}
+
+/**
+ * swap_compress_memcg_inflight() - count pages of a cgroup that are in flight
+ * @memcg: cgroup
+ *
+ * Context: any.
+ * Return: pages of the cgroup and its descendants. May include those of another
+ * cgroup that shares the counter.
+ */
+long swap_compress_memcg_inflight(const struct mem_cgroup *memcg)
+{
+	return min(atomic_long_read(swap_compress_memcg_slot(memcg)),
+		   scq_inflight(swap_compress_scq));
+}
+
+static void swap_compress_mod_inflight(struct pglist_data *pgdat,
+				       struct mem_cgroup *memcg, long nr_pages)
+{
+	mod_node_page_state(pgdat, NR_ISOLATED_ANON, nr_pages);
+	for (; memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg))
+		atomic_long_add(nr_pages, swap_compress_memcg_slot(memcg));
+}
+
+/*
+ * Consecutive folios mostly are of one node and one cgroup: account them with one
+ * call.
+ */
+static void swap_compress_account(struct list_head *folios, int sign)
+{
+	struct pglist_data *pgdat = NULL;
+	struct mem_cgroup *memcg = NULL;
+	struct folio *folio;
+	long nr_pages = 0;
+
+	guard(rcu)();	/* for folio_memcg() */
+	list_for_each_entry(folio, folios, lru) {
+		if (nr_pages && (folio_pgdat(folio) != pgdat ||
+				 folio_memcg(folio) != memcg)) {
+			swap_compress_mod_inflight(pgdat, memcg, nr_pages);
+			nr_pages = 0;
+		}
+		pgdat = folio_pgdat(folio);
+		memcg = folio_memcg(folio);
+		nr_pages += sign * folio_nr_pages(folio);
+	}
+	if (nr_pages)
+		swap_compress_mod_inflight(pgdat, memcg, nr_pages);
+}
+
+/**
+ * __swap_compress_plug() - pass on the folios that a pass has queued
+ * @folios: accepted by swap_compress_queue(), linked by folio->lru; empty on
+ *	return
+ *
+ * They stay isolated, and are counted as isolated, until a worker has finished
+ * them.
+ *
+ * Context: task, after try_to_unmap_flush(); does not sleep.
+ */
+void __swap_compress_plug(struct list_head *folios)
+{
+	swap_compress_account(folios, 1);
+	scq_plug(swap_compress_scq, folios);
+}
+
+/**
+ * __swap_compress_push() - have workers take what the plug lists hold
+ *
+ * Context: any; does not wait.
+ */
+void __swap_compress_push(void)
+{
+	scq_push(swap_compress_scq);
+}
+
+/**
+ * __swap_compress_settle() - subtract pages that were not freed after all
+ * @nid: node
+ * @nr_reclaimed: what kswapd has counted as reclaimed there in this round
+ *
+ * kswapd counts pages as reclaimed when it hands them over. Without this it would
+ * never notice a node on which none of them can be freed.
+ *
+ * Context: any.
+ * Return: @nr_reclaimed less pages of the node that were put back instead of freed.
+ */
+unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed)
+{
+	atomic_long_t *debt = &swap_compress_debts[nid];
+	long old = atomic_long_read(debt), take;
+
+	do {
+		take = min_t(long, old, nr_reclaimed);
+		if (!take)
+			break;
+	} while (!atomic_long_try_cmpxchg(debt, &old, old - take));
+	return nr_reclaimed - take;
+}
+
+/*********************************
+ * users of a folio's slots
+ **********************************/
+
+static bool swap_compress_has_slot_users(struct folio *folio)
+{
+	swp_entry_t entry = folio->swap;
+	long nr_pages = folio_nr_pages(folio);
+
+	for (; nr_pages; nr_pages--, entry.val++) {
+		if (__swap_count(entry))
+			return true;
+	}
+	return false;
+}
+
+/*********************************
+ * move
+ **********************************/
+
+/**
+ * __swap_compress_shared() - is a folio shared that is mapped as if it were?
+ * @folio: mapped folio; its page table is locked
+ *
+ * do_swap_page() maps a queued folio as if it were shared, so that a write copies it.
+ *
+ * Context: any.
+ * Return: true if another page table maps the folio or has its swap entry, or if
+ * that is not known.
+ */
+bool __swap_compress_shared(struct folio *folio)
+{
+	bool shared;
+
+	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
+	    folio_test_large(folio) || folio_mapcount(folio) != 1)
+		return true;
+	/* Not to wait for the lock. At worst a shared page is copied. */
+	if (!folio_trylock(folio))
+		return false;
+	shared = folio_test_swapcache(folio) &&
+		 swap_compress_has_slot_users(folio);
+	folio_unlock(folio);
+	return shared;
+}
+
+/**
+ * __swap_compress_swap_shared() - is a swap entry shared?
+ * @entry: swap entry in a page table
+ *
+ * Context: any.
+ * Return: true if another page table has it too.
+ */
+bool __swap_compress_swap_shared(swp_entry_t entry)
+{
+	struct swap_info_struct *si = get_swap_device(entry);
+	bool shared;
+
+	if (!si)
+		return true;
+	shared = __swap_count(entry) != 1;
+	put_swap_device(si);
+	return shared;
+}
+
+/**
+ * __swap_compress_unshare() - make a page exclusive that is not shared
+ * @vma: where the page is mapped, or swapped; locked
+ * @addr: address of the page
+ *
+ * Does what GUP does. If a worker still reads the page, the fault copies it.
+ *
+ * Context: may sleep.
+ * Return: -EAGAIN, or another error if that was not possible.
+ */
+int __swap_compress_unshare(struct vm_area_struct *vma, unsigned long addr)
+{
+	vm_fault_t fault = handle_mm_fault(vma, addr, FAULT_FLAG_UNSHARE, NULL);
+
+	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : -EAGAIN;
+}
+
+/*********************************
+ * cancel
+ **********************************/
+
+/*
+ * Has the folio no user left: it is not mapped, and no page table has its swap
+ * entry? The lock excludes a fault, which drops the swap entry before it maps the
+ * folio. A KSM folio can be mapped again without a swap entry.
+ */
+static bool swap_compress_unused(struct folio *folio)
+{
+	bool unused;
+
+	/* Mostly it is in use: see that without the lock. */
+	if (swap_compress_has_slot_users(folio) || folio_test_ksm(folio) ||
+	    !folio_trylock(folio))
+		return false;
+	unused = !folio_mapped(folio) && !swap_compress_has_slot_users(folio);
+	folio_unlock(folio);
+	return unused;
+}
+
+/*
+ * Cancel the folios that need no store. A folio that is in use again becomes dirty:
+ * otherwise swap-in would read a slot that was never written.
+ */
+static void swap_compress_cancel(struct scq_job *job)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, &job->folios, lru) {
+		if (folio_mapped(folio) || folio_test_dirty(folio))
+			scq_settle(job, folio, SCQ_CANCELLED_REFAULT);
+		else if (swap_compress_unused(folio))
+			scq_settle(job, folio, SCQ_CANCELLED_FREED);
+		else if (folio_contain_hwpoisoned_page(folio))
+			/* A fault has to find it in the swap cache. */
+			scq_settle(job, folio, SCQ_FAILED);
+	}
+}
+
+/*********************************
+ * store
+ **********************************/
+
+/*
+ * Try the zero map and zswap, as swap_writeout() does. zswap_store() asks for a
+ * locked folio. A folio that is under writeback, isolated and in the swap cache is
+ * as safe:
+ *
+ * 1. A concurrent store of the same slots would have to isolate the folio, and to
+ *    find it not under writeback, see shrink_folio_list().
+ *
+ * 2. A load, or zswap's own writeback, would have to add a new folio for the slots
+ *    to the swap cache, where this one is.
+ *
+ * 3. An invalidation would need the slots to be free. The swap cache holds them,
+ *    and folio_free_swap() releases them only after writeback.
+ *
+ * 4. The content is stable: no TLB has an entry any more, and whoever maps the
+ *    folio while it is under writeback gets it read-only, see
+ *    swap_compress_owns().
+ */
+static void swap_compress_store_memory(struct scq_job *job)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, &job->folios, lru) {
+		switch (swap_store_in_memory(folio)) {
+		case SWAP_STORED_ZERO:
+			scq_settle(job, folio, SCQ_STORED_ZERO);
+			break;
+		case SWAP_STORED_ZSWAP:
+			scq_settle(job, folio, SCQ_STORED_ZSWAP);
+			break;
+		case SWAP_STORE_REFUSED:
+			scq_settle(job, folio, SCQ_FAILED);
+			break;
+		case SWAP_STORE_DEVICE:
+			break;
+		}
+		cond_resched();
+	}
+}
+
+/* Folios in a bio; bounded because the bio_vecs are on the stack */
+#define SWAP_COMPRESS_BIO_FOLIOS	SWAP_CLUSTER_MAX
+
+static int swap_compress_submit(struct bio *bio)
+{
+	if (scq_should_fail(SCQ_FAULT_BIO)) {
+		bio_uninit(bio);	/* as bio_endio() does */
+		return -EIO;
+	}
+	return submit_bio_wait(bio);
+}
+
+/* Write part of a large folio. @private is a bio of all of it, never submitted. */
+static bool swap_compress_store_slice(void *private, unsigned int first_page,
+				      unsigned int nr_pages)
+{
+	struct bio *whole = private;
+	struct bio bio;
+	int err;
+
+	if (bio_init_clone(whole->bi_bdev, &bio, whole, GFP_NOIO))
+		return false;
+	bio_trim(&bio, (sector_t)first_page << PAGE_SECTORS_SHIFT,
+		 (sector_t)nr_pages << PAGE_SECTORS_SHIFT);
+	err = swap_compress_submit(&bio);
+	bio_uninit(&bio);
+	return !err;
+}
+
+static int swap_compress_write_large(struct scq *scq, struct folio *folio)
+{
+	struct bio_vec bvec;
+	struct bio bio;
+	bool stored;
+
+	swap_bio_init_write(&bio, &bvec, 1, folio);
+	stored = scq_store_slices(scq, folio_nr_pages(folio),
+				  swap_compress_store_slice, &bio);
+	bio_uninit(&bio);
+	return stored ? 0 : -EIO;
+}
+
+static bool swap_compress_same_memcg(struct folio *a, struct folio *b)
+{
+	guard(rcu)();
+	return folio_memcg(a) == folio_memcg(b);
+}
+
+/*
+ * Write the first of @folios, and up to @max - 1 folios that follow it on the
+ * device, with one bio. Returns the number of folios in it.
+ */
+static unsigned int swap_compress_write(struct list_head *folios,
+					unsigned int max, int *err)
+{
+	struct folio *first = list_first_entry(folios, struct folio, lru);
+	struct bio_vec bvecs[SWAP_COMPRESS_BIO_FOLIOS];
+	struct folio *folio = first;
+	unsigned int nr = 1;
+	struct bio bio;
+
+	swap_bio_init_write(&bio, bvecs, max, folio);
+	list_for_each_entry_continue(folio, folios, lru) {
+		if (nr == max || !swap_compress_same_memcg(first, folio) ||
+		    folio_nr_pages(folio) > SCQ_SLICE_PAGES ||
+		    !swap_bio_add_write(&bio, folio))
+			break;
+		nr++;
+	}
+	*err = swap_compress_submit(&bio);
+	return nr;
+}
+
+/*
+ * zswap did not take these folios, and a disk is behind it. A worker does not wait
+ * for a disk: it starts the write, and returns the folio to the LRU with PG_reclaim
+ * set. When the write ends, the folio moves to where reclaim frees it next. Reclaim
+ * without this feature does the same.
+ */
+static void swap_compress_submit_async(struct scq_job *job)
+{
+	bool finished = false;
+	struct folio *folio, *next;
+	struct blk_plug plug;
+
+	blk_start_plug(&plug);
+	list_for_each_entry_safe(folio, next, &job->folios, lru) {
+		if (swap_folio_synchronous(folio))
+			continue;
+		/* A busy disk makes us wait: first free what is already stored. */
+		if (!finished)
+			scq_finish_settled(job);
+		finished = true;
+		swap_submit_write(folio);
+		scq_settle(job, folio, SCQ_SUBMITTED);
+		cond_resched();
+	}
+	blk_finish_plug(&plug);
+}
+
+static void swap_compress_store_device(struct scq_job *job)
+{
+	struct folio *folio;
+	unsigned int alone = 0;
+
+	while ((folio = list_first_entry_or_null(&job->folios, struct folio,
+						 lru))) {
+		unsigned int nr = 1;
+		int err;
+
+		if (folio_nr_pages(folio) > SCQ_SLICE_PAGES)
+			err = swap_compress_write_large(job->scq, folio);
+		else
+			nr = swap_compress_write(&job->folios,
+						 alone ? 1 : SWAP_COMPRESS_BIO_FOLIOS,
+						 &err);
+		if (err && nr > 1) {
+			alone = nr;	/* to find out which of them failed */
+			continue;
+		}
+		if (alone)
+			alone--;
+
+		while (nr--) {
+			folio = list_first_entry(&job->folios, struct folio,
+						 lru);
+			if (err)
+				pr_alert_ratelimited("Write-error %d on swap entry %lx\n",
+						     err, folio->swap.val);
+			scq_settle(job, folio, err ? SCQ_FAILED : SCQ_STORED);
+		}
+		cond_resched();
+	}
+}
+
+/*********************************
+ * finish
+ **********************************/
+
+/*
+ * End writeback of what is stored, or failed. A folio that was not stored becomes
+ * dirty before its writeback ends, as in __end_swap_bio_write(). Otherwise a task that
+ * waits for the end of writeback could take it for clean and free it.
+ */
+VISIBLE_IF_KUNIT void swap_compress_end_writeback(struct scq_job *job)
+{
+	struct folio *folio;
+
+	list_for_each_entry(folio, &job->clean, lru)
+		folio_end_writeback(folio);
+	list_for_each_entry(folio, &job->redirty, lru) {
+		folio_mark_dirty(folio);
+		folio_clear_reclaim(folio);
+		folio_end_writeback(folio);
+	}
+}
+
+/*
+ * Free a folio, as the end of shrink_folio_list() does. Only try to lock it: the
+ * holder of the lock may be waiting for writeback of another folio of this batch,
+ * and uses this folio anyway. A fault that found the folio in the swap cache holds
+ * a reference, by which reclaim_swapcache_folio() fails.
+ */
+static bool swap_compress_reclaim(struct folio *folio)
+{
+	bool reclaimed;
+
+	if (!folio_trylock(folio))
+		return false;
+	reclaimed = folio_test_swapcache(folio) &&
+		    !folio_test_writeback(folio) &&
+		    !folio_test_dirty(folio) &&
+		    reclaim_swapcache_folio(folio);
+	folio_unlock(folio);
+	return reclaimed;
+}
+
+/*
+ * Return a folio to the LRU. It is in use again, or its store failed and would fail
+ * again at once. So it must not go to where reclaim looks first; compare "rejected
+ * folios" in evict_folios(), and AOP_WRITEPAGE_ACTIVATE. kswapd has counted it as
+ * reclaimed, see __swap_compress_settle().
+ */
+static void swap_compress_put_back(struct folio *folio)
+{
+	/* If kswapd sleeps, another task handed it over. */
+	if (!waitqueue_active(&folio_pgdat(folio)->kswapd_wait))
+		atomic_long_add(folio_nr_pages(folio),
+				&swap_compress_debts[folio_nid(folio)]);
+	if (folio_mapped(folio) || folio_test_dirty(folio))
+		folio_set_active(folio);
+	folio_putback_lru(folio);
+}
+
+static void swap_compress_free(struct folio_batch *fbatch)
+{
+	mem_cgroup_uncharge_folios(fbatch);
+	free_unref_folios(fbatch);
+}
+
+/*
+ * Pages on this CPU's free lists do not count as free in the watermark tests, and a
+ * task on another CPU cannot use them: it would wait for some batches more.
+ */
+static void swap_compress_flush_free_lists(void)
+{
+	migrate_disable();
+	drain_local_pages(NULL);
+	migrate_enable();
+}
+
+static unsigned long swap_compress_finish(int nid, struct list_head *folios)
+{
+	struct folio *folio, *next;
+	unsigned long nr_freed = 0;
+	struct folio_batch fbatch;
+	bool put_back = false;
+
+	swap_compress_account(folios, -1);
+
+	folio_batch_init(&fbatch);
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		long nr_pages = folio_nr_pages(folio);
+
+		list_del(&folio->lru);
+		if (!swap_compress_reclaim(folio)) {
+			swap_compress_put_back(folio);
+			put_back = true;
+			continue;
+		}
+
+		nr_freed += nr_pages;
+		if (!folio_batch_add(&fbatch, folio))
+			swap_compress_free(&fbatch);
+	}
+	if (folio_batch_count(&fbatch))
+		swap_compress_free(&fbatch);
+	if (nr_freed && scq_has_waiters(swap_compress_scq))
+		swap_compress_flush_free_lists();
+	/*
+	 * This CPU's list of folios to be added to the LRU holds references. With
+	 * one of them, a write fault would copy its folio instead of reusing it.
+	 */
+	if (put_back)
+		lru_add_drain();
+	return nr_freed;
+}
+
+/*********************************
+ * init
+ **********************************/
+
+static const struct scq_ops swap_compress_ops = {
+	.stores	= {
+		swap_compress_cancel,
+		swap_compress_store_memory,
+		swap_compress_submit_async,
+		swap_compress_store_device,
+	},
+	.end_writeback = swap_compress_end_writeback,
+	.finish	= swap_compress_finish,
+};
+
+/*
+ * The workqueue is unbound because the work should run on idle CPUs. It has
+ * WQ_MEM_RECLAIM because reclaim waits for it; the rescuer alone can finish every
+ * batch. There is a worker for each CPU except the one that kswapd uses: with one
+ * more, a worker and kswapd would share a CPU and switch contexts twice as often.
+ * A batch wakes at most one worker, so that light pressure keeps one busy.
+ */
+static int __init swap_compress_init(void)
+{
+	const unsigned int nr_workers = clamp(num_online_cpus() - 1, 1U,
+					      SWAP_COMPRESS_MAX_WORKERS);
+	const unsigned long limit = totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT;
+	struct scq *scq = &swap_compress_queue_data;
+	struct workqueue_struct *wq;
+	int err;
+
+	wq = alloc_workqueue("swap_compress",
+			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
+			     nr_workers);
+	if (!wq)
+		return -ENOMEM;
+
+	err = scq_init(scq, &swap_compress_ops, wq, SWAP_COMPRESS_POOL_BATCHES,
+		       limit);
+	if (err) {
+		destroy_workqueue(wq);
+		return err;
+	}
+	scq_set_max_inflight_pages(scq, min3(nr_workers * SWAP_COMPRESS_WORKER_PAGES,
+					     SWAP_COMPRESS_MAX_PAGES, limit));
+	swap_compress_scq = scq;
+	return 0;
+}
+
+/* Before the files that use swap_compress_scq */
+device_initcall(swap_compress_init);

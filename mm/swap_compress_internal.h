@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Shared by swap_compress.c and the files beside it that wait, stop for suspend, and
+ * offer knobs. swap_compress.h declares what the rest of mm uses.
+ */
+#ifndef _MM_SWAP_COMPRESS_INTERNAL_H
+#define _MM_SWAP_COMPRESS_INTERNAL_H
+
+#include <linux/types.h>
+#include "swap_compress_wq.h"
+
+struct mem_cgroup;
+struct pglist_data;
+
+/* NULL if it could not be set up */
+extern struct scq *swap_compress_scq;
+
+/* Knobs: also hand over shmem, and folios that a task reclaims proactively. */
+extern bool swap_compress_shmem;
+extern bool swap_compress_proactive;
+
+unsigned long swap_compress_node_limit(struct pglist_data *pgdat);
+long swap_compress_memcg_inflight(const struct mem_cgroup *memcg);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+void swap_compress_end_writeback(struct scq_job *job);
+#endif
+
+#endif /* _MM_SWAP_COMPRESS_INTERNAL_H */

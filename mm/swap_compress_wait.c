@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waiting for pages that swap_compress has in flight: first how a task waits for a
+ * queue (scq_*), then what each kind of task waits for.
+ *
+ * Pages in flight are on no LRU, and will soon be free. A task that reclaims, and
+ * finds too little on the LRU, would fail or have the OOM killer run although memory
+ * is on its way.
+ */
+
+#include <linux/cpuset.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/page_counter.h>
+#include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_compress_internal.h"
+
+/*********************************
+ * how a task waits for a queue
+ **********************************/
+
+/* Is there enough, or has everything been finished that could help? */
+static bool scq_wait_is_over(const struct scq_need *need, long goal)
+{
+	long finished;
+
+	return need->enough(need) || !need->nr_inflight(need, &finished) ||
+	       finished - goal >= 0;
+}
+
+/*
+ * Wait until there is enough, or until as many pages are finished as were in flight:
+ * the task does not wait for pages that are handed over later.
+ *
+ * Workers may get no CPU, or hang in a device. A task that gives up records that in
+ * @gave_up, and until something is finished no other task tries.
+ */
+static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
+			 bool exclusive, long timeout, long *gave_up)
+{
+	long goal, left;
+
+	left = need->nr_inflight(need, &goal);
+	goal += left;
+	left = ___wait_event(scq->progress,
+			     ___wait_cond_timeout(scq_wait_is_over(need, goal)),
+			     TASK_KILLABLE, exclusive, timeout,
+			     __ret = schedule_timeout(__ret));
+	if (!left)
+		WRITE_ONCE(*gave_up, scq_finished(scq));
+	return need->enough(need);
+}
+
+/* Has a wait timed out, and nothing been finished since? */
+static bool scq_is_stuck(struct scq *scq, const long *gave_up)
+{
+	return READ_ONCE(*gave_up) == scq_finished(scq);
+}
+
+/**
+ * scq_wait() - push, and wait for pages in flight
+ * @scq: queue
+ * @need: what the caller waits for
+ * @timeout: in jiffies; some pages in flight may belong to a caller of reclaim that
+ *	waits for us
+ *
+ * For a task that reclaimed nothing. A task that has enough to begin with lacks
+ * something else. It does not wait, and is not told that there was progress, or it
+ * could try for ever.
+ *
+ * Context: may sleep, killable. Locks that a store needs may be held, hence the
+ * timeout.
+ * Return: true if the task waited, and there is enough now. It does not wait if
+ * nothing is in flight, or if an earlier wait timed out and nothing has been
+ * finished since.
+ */
+bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
+{
+	long finished;
+
+	if (!need->nr_inflight(need, &finished) || need->enough(need) ||
+	    scq_is_stuck(scq, &scq->wait_gave_up))
+		return false;
+	scq_push(scq);
+	scq_count(scq, SCQ_WAITS, 1);
+	return scq_wait_for(scq, need, false, timeout, &scq->wait_gave_up);
+}
+
+/**
+ * scq_throttle() - let a task wait for workers instead of reclaiming
+ * @scq: queue
+ * @need: what it waits for
+ * @timeout: in jiffies; workers may get no CPU
+ *
+ * No more tasks wait than batches are in flight. A batch that ends wakes one of
+ * them, and a task that leaves wakes the next. A task that goes on waiting wakes
+ * none, so that a batch does not wake all.
+ *
+ * A task that has enough to begin with lacks something else, and does not wait. A
+ * task does not wait for workers of lower priority either.
+ *
+ * Context: may sleep, killable. No lock is held that a store needs.
+ * Return: true if the task waited, and there is enough now.
+ */
+bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
+{
+	long nr_batches = scq_inflight(scq) / scq_batch_pages(scq);
+	bool ret = false;
+
+	if (need->enough(need) || scq_is_stuck(scq, &scq->throttle_gave_up) ||
+	    task_nice(current) < READ_ONCE(scq->nice))
+		return false;
+
+	if (atomic_inc_return(&scq->nr_throttled) <= nr_batches) {
+		scq_count(scq, SCQ_THROTTLED, 1);
+		ret = scq_wait_for(scq, need, true, timeout,
+				   &scq->throttle_gave_up);
+		/* Whatever the reason to leave: we may have consumed a wake-up. */
+		if (wq_has_sleeper(&scq->progress))
+			wake_up(&scq->progress);
+	}
+	atomic_dec(&scq->nr_throttled);
+	return ret;
+}
+
+/*********************************
+ * allocations
+ **********************************/
+
+/*
+ * The longest that a task waits as its last resort. All that may be in flight is
+ * stored within that time, unless workers get no CPU.
+ */
+#define SWAP_COMPRESS_WAIT	(HZ / 2)
+/* The longest that a task waits that could as well reclaim for itself */
+#define SWAP_COMPRESS_THROTTLE	(HZ / 50)
+
+/* An allocation, as direct reclaim knows it */
+struct swap_compress_alloc {
+	struct scq_need need;
+	struct zonelist *zonelist;
+	int order;
+	gfp_t gfp;
+	nodemask_t *nodes;
+};
+
+/* The flags of gfp_to_alloc_flags() that add to what is free */
+static unsigned int swap_compress_alloc_flags(gfp_t gfp)
+{
+	unsigned int flags = 0;
+
+	if (gfp & __GFP_HIGH)
+		flags |= ALLOC_MIN_RESERVE;
+	if (IS_ENABLED(CONFIG_CMA) && gfp_migratetype(gfp) == MIGRATE_MOVABLE)
+		flags |= ALLOC_CMA;
+	return flags;
+}
+
+/* Can the allocation succeed now? */
+static bool swap_compress_alloc_enough(const struct scq_need *need)
+{
+	const struct swap_compress_alloc *alloc =
+		container_of_const(need, struct swap_compress_alloc, need);
+	unsigned int flags = swap_compress_alloc_flags(alloc->gfp);
+	struct zoneref *z;
+	struct zone *zone;
+
+	for_each_zone_zonelist_nodemask(zone, z, alloc->zonelist,
+					gfp_zone(alloc->gfp), alloc->nodes) {
+		if (cpuset_zone_allowed(zone, alloc->gfp) &&
+		    zone_watermark_ok(zone, alloc->order, min_wmark_pages(zone),
+				      gfp_zone(alloc->gfp), flags))
+			return true;
+	}
+	return false;
+}
+
+/* Pages in flight on the nodes that the allocation may use */
+static long swap_compress_alloc_inflight(const struct scq_need *need,
+					 long *finished)
+{
+	const struct swap_compress_alloc *alloc =
+		container_of_const(need, struct swap_compress_alloc, need);
+	int last = NUMA_NO_NODE;
+	struct zoneref *z;
+	struct zone *zone;
+	long nr_inflight = 0;
+
+	*finished = 0;
+	for_each_zone_zonelist_nodemask(zone, z, alloc->zonelist,
+					gfp_zone(alloc->gfp), alloc->nodes) {
+		int nid = zone_to_nid(zone);
+
+		if (nid == last || !cpuset_zone_allowed(zone, alloc->gfp))
+			continue;
+		last = nid;
+		nr_inflight += scq_node_inflight(swap_compress_scq, nid);
+		*finished += scq_node_finished(swap_compress_scq, nid);
+	}
+	return nr_inflight;
+}
+
+static struct swap_compress_alloc
+swap_compress_alloc(struct zonelist *zonelist, int order, gfp_t gfp,
+		    nodemask_t *nodes)
+{
+	return (struct swap_compress_alloc) {
+		.need.enough	  = swap_compress_alloc_enough,
+		.need.nr_inflight = swap_compress_alloc_inflight,
+		.zonelist	  = zonelist,
+		.order		  = order,
+		.gfp		  = gfp,
+		.nodes		  = nodes,
+	};
+}
+
+/**
+ * __swap_compress_wait() - wait for memory that is on its way
+ * @zonelist: of the allocation
+ * @order: order of the allocation
+ * @gfp: flags of the allocation
+ * @nodes: nodes the allocation may use, NULL: all
+ *
+ * Unlike __swap_compress_throttle() this makes every task wait: otherwise the
+ * allocation fails, or the OOM killer runs.
+ *
+ * Context: may sleep, killable. For direct reclaim that is about to give up.
+ * Return: true if the allocation can succeed now.
+ */
+bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
+			  nodemask_t *nodes)
+{
+	const struct swap_compress_alloc alloc =
+		swap_compress_alloc(zonelist, order, gfp, nodes);
+
+	return scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT);
+}
+
+/* Are a quarter of the pages in flight that may be, on the allocation's nodes? */
+static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
+{
+	unsigned long max = scq_max_inflight_pages(swap_compress_scq);
+	struct pglist_data *last = NULL;
+	unsigned long bound = 0;
+	long nr_inflight, finished;
+	struct zoneref *z;
+	struct zone *zone;
+
+	nr_inflight = swap_compress_alloc_inflight(&alloc->need, &finished);
+	if (!nr_inflight)
+		return false;
+	for_each_zone_zonelist_nodemask(zone, z, alloc->zonelist,
+					gfp_zone(alloc->gfp), alloc->nodes) {
+		struct pglist_data *pgdat = zone->zone_pgdat;
+
+		if (pgdat == last || !cpuset_zone_allowed(zone, alloc->gfp))
+			continue;
+		last = pgdat;
+		bound += min(max, swap_compress_node_limit(pgdat));
+	}
+	return nr_inflight >= bound / 4;
+}
+
+/**
+ * __swap_compress_throttle() - let a task wait for workers instead of reclaiming
+ * @zonelist: of its allocation
+ * @order: order of its allocation; only single pages are waited for
+ * @gfp: flags of its allocation; it waits only with __GFP_FS and __GFP_IO, which
+ *	mean that it holds no lock that a store needs
+ * @nodes: nodes the allocation may use, NULL: all
+ *
+ * A task that has a CPU for itself makes better use of it by reclaiming. So it
+ * waits only if another task is runnable on its CPU: kswapd, a worker, or a task
+ * that these keep from another CPU.
+ *
+ * Kernel threads do not wait, because others may wait for them. Nor do real-time
+ * tasks, whose priority is above that of any worker.
+ *
+ * Context: may sleep, killable. For a task that is about to reclaim directly.
+ * Return: true if the allocation can succeed now.
+ */
+bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
+			      nodemask_t *nodes)
+{
+	const struct swap_compress_alloc alloc =
+		swap_compress_alloc(zonelist, order, gfp, nodes);
+
+	if (order || !gfp_has_io_fs(gfp) || (current->flags & PF_KTHREAD) ||
+	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
+	    single_task_running() || !swap_compress_is_behind(&alloc))
+		return false;
+	return scq_throttle(swap_compress_scq, &alloc.need,
+			    SWAP_COMPRESS_THROTTLE);
+}
+
+/**
+ * __swap_compress_inflight() - pages of a node that will soon be free
+ * @nid: node
+ *
+ * Context: any.
+ * Return: how many pages are in flight. They are on no LRU, so that nothing else
+ * counts them as reclaimable.
+ */
+unsigned long __swap_compress_inflight(int nid)
+{
+	return scq_node_inflight(swap_compress_scq, nid);
+}
+
+/*********************************
+ * charges to a cgroup
+ **********************************/
+
+#ifdef CONFIG_MEMCG
+struct swap_compress_charge {
+	struct scq_need need;
+	struct mem_cgroup *memcg;
+};
+
+/*
+ * Is there room for a charge? If there is to begin with, the cgroup is reclaimed for
+ * another reason, such as memory.high, and scq_wait() does not wait.
+ */
+static bool swap_compress_charge_enough(const struct scq_need *need)
+{
+	const struct swap_compress_charge *charge =
+		container_of_const(need, struct swap_compress_charge, need);
+	struct page_counter *memory = &charge->memcg->memory;
+
+	return READ_ONCE(memory->max) >=
+	       page_counter_read(memory) + SWAP_CLUSTER_MAX;
+}
+
+/* Pages in flight that are charged to the cgroup or a descendant */
+static long swap_compress_charge_inflight(const struct scq_need *need,
+					  long *finished)
+{
+	const struct swap_compress_charge *charge =
+		container_of_const(need, struct swap_compress_charge, need);
+
+	*finished = scq_finished(swap_compress_scq);
+	return swap_compress_memcg_inflight(charge->memcg);
+}
+
+/**
+ * __swap_compress_wait_memcg() - wait for pages of a cgroup that are on their way
+ * @memcg: cgroup that is at its limit
+ *
+ * Context: may sleep, killable. For reclaim of a cgroup that is about to give up.
+ * Return: true if something can be charged to it now.
+ */
+bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
+{
+	const struct swap_compress_charge charge = {
+		.need.enough	  = swap_compress_charge_enough,
+		.need.nr_inflight = swap_compress_charge_inflight,
+		.memcg		  = memcg,
+	};
+
+	return scq_wait(swap_compress_scq, &charge.need, SWAP_COMPRESS_WAIT);
+}
+#endif
+
+/*********************************
+ * particular pages
+ **********************************/
+
+/* The longest that a task waits that needs particular pages */
+#define SWAP_COMPRESS_RANGE_WAIT	(2 * HZ)
+
+/* Pages that a task needs. Those before @pfn are known not to be in flight. */
+struct swap_compress_range {
+	struct scq_need need;
+	int nid;
+	unsigned long *pfn;
+	unsigned long end_pfn;
+};
+
+/*
+ * May the page be the first one of a folio in flight? Such a folio is swap-backed and
+ * isolated, from before it is accepted until it is finished. It may have left the
+ * swap cache: a fault can take it as soon as its writeback has ended.
+ *
+ * The page is only looked at: with a reference to it a worker could not free it. In
+ * an isolated pageblock no page becomes a tail page meanwhile.
+ */
+static bool swap_compress_may_be_inflight(unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	struct folio *folio;
+
+	if (!page || PageTail(page))
+		return false;
+	folio = page_folio(page);
+	return folio_test_swapbacked(folio) && !folio_test_lru(folio);
+}
+
+/* Is none of the pages in flight? */
+static bool swap_compress_range_enough(const struct scq_need *need)
+{
+	const struct swap_compress_range *range =
+		container_of_const(need, struct swap_compress_range, need);
+
+	for (; *range->pfn < range->end_pfn; (*range->pfn)++) {
+		if (swap_compress_may_be_inflight(*range->pfn))
+			return false;
+	}
+	return true;
+}
+
+static long swap_compress_range_inflight(const struct scq_need *need,
+					 long *finished)
+{
+	const struct swap_compress_range *range =
+		container_of_const(need, struct swap_compress_range, need);
+
+	/* No goal: pages that are handed over later may be finished earlier. */
+	*finished = 0;
+	return scq_node_inflight(swap_compress_scq, range->nid);
+}
+
+/**
+ * __swap_compress_wait_range() - wait until no page of a range is in flight
+ * @start_pfn: the first page
+ * @end_pfn: the page behind the last one, which is of the same node
+ *
+ * For alloc_contig_range() and memory offlining: pages in flight can neither be
+ * isolated nor migrated. The caller has set the pageblocks of the range to
+ * MIGRATE_ISOLATE, so that none of the pages is handed over from now on.
+ *
+ * Context: may sleep, killable; no folio lock held. Takes two seconds at most. After
+ * a wait that timed out, the next one returns at once until something is finished.
+ */
+void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
+{
+	/* A large folio may begin before the range, but not before its pageblock. */
+	unsigned long pfn = pageblock_start_pfn(start_pfn);
+	const struct swap_compress_range range = {
+		.need.enough	  = swap_compress_range_enough,
+		.need.nr_inflight = swap_compress_range_inflight,
+		.nid		  = pfn_to_nid(start_pfn),
+		.pfn		  = &pfn,
+		.end_pfn	  = end_pfn,
+	};
+
+	/*
+	 * Pairs with the cmpxchg in scq_reserve(): either __swap_compress_queue()
+	 * sees that the pageblock is isolated, or we see the folio in flight.
+	 */
+	smp_mb();
+	scq_wait(swap_compress_scq, &range.need, SWAP_COMPRESS_RANGE_WAIT);
+}
