@@ -36,6 +36,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make check     static checks, patches, and every step of the series, on all bases
   make apply     put everything into the kernel tree KDIR, or nothing when a hunk fails
   make series    the series of BASE for git am or git send-email, in OUT
+  make patch     the same as one patch, to stdout; fetches no kernel
   make clean     remove trees, builds and results; keep downloads and the compiler cache
 
 Variable  Range                                            Default
@@ -62,7 +63,7 @@ Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to 
 endef
 export HELP
 
-.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series clean
+.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series patch clean
 
 help:
 	@echo "$$HELP"
@@ -105,6 +106,9 @@ apply:
 
 series:
 	@scripts/series.sh "$$BASE" "$$OUT"
+
+patch:
+	@scripts/patch.sh "$$BASE"
 
 clean:
 	@scripts/clean.sh

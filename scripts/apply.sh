@@ -17,31 +17,13 @@ bases | grep -qxF "$base" || die "KDIR=$tree is Linux $version; there are patche
 ! grep -q '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" || die "KDIR=$tree has swap_compress already: to update it, start from the unpatched tree"
 [[ -w $tree && -w $tree/mm ]] || die "KDIR=$tree is not writable for $(id -un)"
 
-undo() {
-	local file
-	note "undoing the change of $tree"
-	while IFS= read -r file; do
-		rm -f "$tree/$file.sc-new"
-		# cp -a: with its old time, so that the next build sees no change.
-		if [[ -e $TMP/undo/$file ]]; then
-			cmp -s "$TMP/undo/$file" "$tree/$file" || cp -a --remove-destination "$TMP/undo/$file" "$tree/$file"
-		else
-			remove_file "$tree" "$file"
-		fi
-	done < <(touched_files "$base")
-}
-
 need patch
+check_prerequisites "$tree" "Linux $version in $tree"
 make_tmp ""
-stage "$base" "$tree" "$TMP/stage" "Linux $version in $tree"
-mkdir "$TMP/undo"
-while IFS= read -r file; do
-	[[ ! -e $tree/$file ]] || (cd "$tree" && cp -a --parents "$file" "$TMP/undo/")
-done < <(touched_files "$base")
-trap 'undo; rm -rf "$TMP"' EXIT
-while IFS= read -r file; do
-	install_file "$TMP/stage" "$tree" "$file" || die "cannot write $tree/$file"
-done < <(touched_files "$base")
-trap 'rm -rf "$TMP"' EXIT
+"$ROOT/scripts/patch.sh" "$base" >"$TMP/patch"
+# It changes nothing unless all of it applies. What is above the tree may be a repository of something else.
+output=$(cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} git apply --whitespace=nowarn "$TMP/patch" 2>&1) ||
+	die "the series does not apply to Linux $version in $tree; nothing was changed there:
+$output"
 note "Linux $version: $(series_lines | wc -l) commits applied; switch it on with CONFIG_SWAP_COMPRESS_WQ"
 echo "$tree"

@@ -5,6 +5,7 @@
 # In a bundle, see bundle.sh, nothing is built or installed, and the page is left to who has the tools for it.
 
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/stage.sh"
 . "$(dirname "$0")/measure.sh"
 
 BASE=${BASE:-6.18}
@@ -68,8 +69,9 @@ identity() {
 		cat "$BUNDLE"/bzImage-*
 	else
 		cat "$("$ROOT/scripts/source.sh" "$BASE").stamp" "$ROOT"/mm/* "$ROOT"/include/trace/events/* \
-			"$ROOT/bases/$BASE"/*.patch "$ROOT/bases/series" "$ROOT"/bench/*.patch "$ROOT"/configs/*.config \
+			"$ROOT/bases/series" "$ROOT"/bench/*.patch "$ROOT"/configs/*.config \
 			"$ROOT"/scripts/{kernel,common,measure,guest}.sh
+		base_patches "$BASE" | xargs cat
 		echo "$LLVM"
 		if [[ -n $LLVM ]]; then "$(clang_name)" --version; else gcc --version; fi
 	fi

@@ -11,7 +11,6 @@ PATCH_ALLOWED=(
 	MISSING_SIGN_OFF	# left to the submitter: make series signs
 	FILE_PATH_CHANGES	# MAINTAINERS: an entry belongs to the submission, not to an out-of-tree series
 )
-MAX_HOOK_LINES=300
 SKIP=77
 
 # Files of the repository, new ones included, without what it only quotes.
@@ -67,6 +66,25 @@ stage_apply() {	# BASE
 	stage "$1" "$tree" "$TMP/stage" "Linux $(tree_version "$tree")"
 }
 
+# In a tree of a user: everything, or nothing and which hunk does not fit.
+stage_user_tree() {	# BASE
+	local source_tree file=mm/swapfile.c output
+	source_tree=$("$ROOT/scripts/source.sh" "$1")
+	make_tmp ""
+	stage_pristine "$1" "$source_tree" "$TMP/tree"
+	cp "$source_tree/Makefile" "$source_tree/Kconfig" "$TMP/tree/"
+	cp -r "$TMP/tree" "$TMP/broken"
+	stage "$1" "$source_tree" "$TMP/stage" "Linux $1"
+	"$ROOT/scripts/apply.sh" "$TMP/tree"
+	cp "$source_tree/Makefile" "$source_tree/Kconfig" "$TMP/stage/"
+	diff -r "$TMP/tree" "$TMP/stage"
+	sed -i 's/set_current_oom_origin();/another_function();/' "$TMP/broken/$file"
+	cp -r "$TMP/broken" "$TMP/before"
+	! output=$("$ROOT/scripts/apply.sh" "$TMP/broken" 2>&1) || die "a hunk that does not fit is accepted"
+	grep -q "patch failed: $file:" <<<"$output" || die "it is refused with: $output"
+	diff -r "$TMP/broken" "$TMP/before"
+}
+
 # A tree without the flush that the series relies on is refused, and told which commit it lacks.
 stage_prerequisites() {
 	local tree header=arch/arm64/include/asm/tlbflush.h output
@@ -87,13 +105,7 @@ stage_bench() {	# BASE
 }
 
 hook_lines() {	# BASE
-	cat "$ROOT/bases/$1"/*.patch 2>/dev/null | grep -E '^[-+]' | grep -cvE '^(---|\+\+\+)' || true
-}
-
-stage_hook_lines() {	# BASE
-	local lines
-	lines=$(hook_lines "$1")
-	((lines <= MAX_HOOK_LINES)) || die "$lines changed lines in bases/$1, the limit is $MAX_HOOK_LINES"
+	base_patches "$1" | xargs cat | grep -E '^[-+]' | grep -cvE '^(---|\+\+\+)' || true
 }
 
 # Runs in the kernel tree: checkpatch looks things up there. It leaves a cache file where there is no git.
@@ -107,8 +119,8 @@ checkpatch() {	# TREE ARGUMENT...
 }
 
 stage_checkpatch_patches() {	# BASE
-	local tree patches=("$ROOT/bases/$1"/*.patch)
-	[[ -e ${patches[0]} ]] || { echo "no patches in bases/$1"; exit $SKIP; }
+	local tree patches
+	mapfile -t patches < <(base_patches "$1")
 	tree=$("$ROOT/scripts/tree.sh" "$1")
 	checkpatch "$tree" --strict --ignore "$(IFS=,; echo "${PATCH_ALLOWED[*]}")" "${patches[@]}"
 }
@@ -132,6 +144,21 @@ stage_kernel_doc() {
 	cd "$tree"
 	output=$(PYTHONDONTWRITEBYTECODE=1 scripts/kernel-doc -none -Wall "${files[@]}" 2>&1)
 	[[ -z $output ]] || { echo "$output"; return 1; }
+}
+
+# The documents as the kernel builds them. Only two folders are built, so that the others' links lead nowhere.
+stage_sphinx() {	# BASE
+	local tree page output
+	has sphinx-build
+	tree=$("$ROOT/scripts/tree.sh" "$1")
+	make_tmp ""
+	kernel_make "$tree" "$TMP" -s SPHINXDIRS="mm admin-guide/mm" htmldocs >"$TMP/log" 2>&1 ||
+		{ tail -n 5 "$TMP/log"; die "the documents cannot be built"; }
+	for page in swap_compress_wq swap_compress; do
+		[[ -n $(find "$TMP" -name "$page.html") ]] || die "there is no page of $page.rst"
+	done
+	output=$(sed "s,$tree/,,g; s,$TMP/,,g" "$TMP/log" | grep '^Documentation.*swap_compress' || true)
+	[[ -z $output ]] || die "$output"
 }
 
 # qemu.config, check.config, and what the tree knows of: the feature (when asked for), its test.
@@ -277,14 +304,15 @@ run "spelling (codespell)" spelling
 run "each new file is in one commit" overlay
 run "a tree that lacks a prerequisite is refused" prerequisites
 for base in "${given[@]}"; do
-	run "$base: patches apply without fuzz" apply "$base"
+	run "$base: patches apply without fuzz, $(hook_lines "$base") changed lines" apply "$base"
+	run "$base: make apply changes all of a tree, or nothing" user_tree "$base"
 	run "$base: patches of the benchmark apply on top" bench "$base"
-	run "$base: $(hook_lines "$base") changed lines in patches, limit $MAX_HOOK_LINES" hook_lines "$base"
 	run "$base: checkpatch --strict on the patches" checkpatch_patches "$base"
 done
 run "checkpatch on the new files" checkpatch_files
 run "kernel-doc on the new files" kernel_doc
 for base in "${given[@]}"; do
+	run "$base: documents (sphinx)" sphinx "$base"
 	run "$base: no new warning (W=1, sparse)" warnings "$base"
 	run "$base: off, a static branch in each place ($BRANCHES)" off_cost "$base"
 	run "$base: each step of the series builds, option on and off" steps "$base"

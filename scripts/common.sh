@@ -65,6 +65,7 @@ version_field() {	# BASE COLUMN
 base_version() { version_field "$1" 2; }
 base_pool_name() { version_field "$1" 3; }
 base_sha256() { version_field "$1" 4; }
+base_parent() { version_field "$1" 5; }
 
 # The trees and builds from a KDIR are kept apart from those of the pinned source.
 base_id() {	# BASE
@@ -171,11 +172,13 @@ kernel_make() {	# TREE BUILD-FOLDER ARGUMENT...
 		LC_ALL=C make -C "$tree" O="$build" -j "$JOBS" LLVM="$LLVM" CC="ccache $cc" HOSTCC="ccache $cc" "$@"
 }
 
-# Writes a .config of allnoconfig plus fragments and checks that every line of them took effect.
+# Writes a .config of allnoconfig plus fragments, the last of which may be one of the base, and checks that every line of them took effect.
 kernel_config() {	# TREE BUILD-FOLDER FRAGMENT...
-	local tree=$1 build=$2 line name refused=
+	local tree=$1 build=$2 version line name refused=
 	shift 2
 	mkdir -p "$build"
+	version=$(tree_version "$tree")
+	[[ ! -e $ROOT/configs/${version%.*}.config ]] || set -- "$@" "$ROOT/configs/${version%.*}.config"
 	# A later fragment may change a line of an earlier one: only the last word on an option counts.
 	cat "$@" | tac | awk '/^(# )?CONFIG_/ { name = $0; sub(/^# /, "", name); sub(/[= ].*/, "", name)
 		if (!seen[name]++) print }' >"$build/fragment.config"

@@ -4,6 +4,7 @@
 # VARIANT: another tree than the patched one, see tree.sh. LAYOUT, a number: for images to be compared, see lay_out().
 
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/stage.sh"
 
 (($# >= 3 && $# <= 5)) || die "usage: kernel.sh BASE ARCH CONFIG [VARIANT [LAYOUT]]"
 base=$1 arch=$2 config=$3 variant=${4:-} layout=${5:-}
@@ -52,7 +53,7 @@ lay_out() {
 
 changed_objects() {
 	{
-		sed -n 's|^+++ b/||p' "$ROOT/bases/$base"/*.patch "$ROOT"/bench/*.patch
+		base_patches "$base" | xargs sed -n 's|^+++ b/||p' "$ROOT"/bench/*.patch
 		tr ' ' '\n' <"$ROOT/bases/series"
 	} | sed -n 's|^\(mm/.*\)\.c$|\1.o|p' | sort -u
 }
@@ -60,6 +61,7 @@ changed_objects() {
 # Everything the image depends on. The same stamp means that there is nothing to do.
 stamp() {
 	cat "$tree.stamp" "${fragment_files[@]}" "$ROOT/scripts/kernel.sh" "$ROOT/scripts/common.sh"
+	cat "$ROOT/configs/$base.config" 2>/dev/null || true
 	echo "$arch $config $LLVM $layout"
 	[[ -z $layout ]] || changed_objects
 	if [[ -n $LLVM ]]; then "$(clang_name)" --version; else gcc --version; fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kunit.sh BASE ARCH: runs the KUnit suite with the kernel's own kunit.py, on UML or on x86_64 with two CPUs and nodes.
+# kunit.sh BASE ARCH: runs the KUnit suite with the kernel's own kunit.py, on UML (with two CPUs where it can) or on x86_64 with two CPUs and nodes.
 
 . "$(dirname "$0")/common.sh"
 
@@ -42,6 +42,9 @@ kunit_py() {
 	local args=(run "--arch=$arch" "--kunitconfig=$ROOT/.kunitconfig" "--build_dir=$build" "--jobs=$JOBS" --timeout=600
 		--make_options "CC=ccache $cc" --make_options "HOSTCC=ccache $cc")
 	[[ -z $LLVM ]] || args+=(--make_options "LLVM=$LLVM")
+	# UML has several CPUs since Linux 6.19.
+	[[ $arch != um ]] || ! grep -q '^config SMP$' "$tree/arch/um/Kconfig" ||
+		args+=(--kconfig_add CONFIG_SMP=y --kernel_args seccomp=on --kernel_args ncpus=2)
 	[[ $arch == um ]] || args+=(--kconfig_add CONFIG_SMP=y --kconfig_add CONFIG_NUMA=y --kconfig_add CONFIG_NUMA_EMU=y
 		--kernel_args numa=fake=2 --qemu_args "-smp 2")
 	(

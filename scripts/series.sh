@@ -50,7 +50,7 @@ commit_series() {	# FOLDER
 		# shellcheck disable=SC2086 # paths without blanks
 		stage_commit "$base" "$1" "Linux $version" "$patch" $paths
 		git -C "$1" add -A
-		message "$ROOT/bases/$base/$patch" >"$TMP/message"
+		message "$(base_patch "$base" "$patch")" >"$TMP/message"
 		git -C "$1" commit -q -s -F "$TMP/message"
 	done < <(series_lines)
 }

@@ -11,6 +11,24 @@ series_lines() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bases/series" 2>/dev/null || true
 }
 
+# The file of a patch: the base's own, or that of the base from which it takes what is the same.
+base_patch() {	# BASE PATCH
+	local base=$1
+	while [[ -n $base && ! -e $ROOT/bases/$base/$2 ]]; do
+		base=$(base_parent "$base")
+	done
+	[[ -n $base ]] || die "bases/series names $2, which bases/$1 does not have"
+	echo "$ROOT/bases/$base/$2"
+}
+
+# All of them, in order.
+base_patches() {	# BASE
+	local patch
+	while read -r patch _; do
+		base_patch "$1" "$patch"
+	done < <(series_lines)
+}
+
 # The overlay files behind the paths of a commit; a folder stands for all that git would track in it.
 overlay_files() {	# PATH...
 	local path
@@ -40,9 +58,7 @@ patched_files() {	# PATCH-FILE
 # Every patch of the series exists, and no patch is left out of it.
 check_series() {	# BASE
 	local patch
-	while read -r patch _; do
-		[[ -e $ROOT/bases/$1/$patch ]] || die "bases/series names $patch, which bases/$1 does not have"
-	done < <(series_lines)
+	base_patches "$1" >/dev/null
 	for patch in "$ROOT/bases/$1"/*.patch; do
 		[[ ! -e $patch ]] || series_lines | grep -qE "^${patch##*/}( |\$)" ||
 			die "bases/$1/${patch##*/} is not in bases/series"
@@ -51,11 +67,10 @@ check_series() {	# BASE
 
 # All files of a tree that the series of a base touches.
 touched_files() {	# BASE
-	local patch
 	{
-		while read -r patch _; do
-			patched_files "$ROOT/bases/$1/$patch"
-		done < <(series_lines)
+		base_patches "$1" | while IFS= read -r patch; do
+			patched_files "$patch"
+		done
 		all_overlay_files
 	} | sort -u
 }
@@ -78,9 +93,10 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 		(cd "$ROOT" && cp --parents "$file" "$stage/")
 	done < <(overlay_files "$@")
 	# A commit of new files only has a message but nothing to patch.
-	[[ -n $(patched_files "$ROOT/bases/$base/$patch") ]] || return 0
-	output=$(cd "$stage" && patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$ROOT/bases/$base/$patch" 2>&1) ||
-		die "bases/$base/$patch does not apply to $what; nothing was changed there:
+	patch=$(base_patch "$base" "$patch")
+	[[ -n $(patched_files "$patch") ]] || return 0
+	output=$(cd "$stage" && patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$patch" 2>&1) ||
+		die "${patch#"$ROOT"/} does not apply to $what; nothing was changed there:
 $(grep -E '^(patching|Hunk .*FAILED|can.t find file|patch: |.*malformed|Reversed)' <<<"$output" | grep -B1 -vE '^patching|^--$')"
 }
 

@@ -17,9 +17,7 @@ stamp() {
 	local file
 	cat "$source_tree.stamp" "$ROOT/scripts/stage.sh" "$ROOT/scripts/tree.sh"
 	series_lines
-	while read -r file _; do
-		cat "$ROOT/bases/$base/$file"
-	done < <(series_lines)
+	base_patches "$base" | xargs cat
 	while IFS= read -r file; do
 		echo "$file"
 		cat "$ROOT/$file"
