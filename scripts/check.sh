@@ -9,7 +9,6 @@
 # What checkpatch may say about the patches of bases/, and why.
 PATCH_ALLOWED=(
 	MISSING_SIGN_OFF	# left to the submitter: make series signs
-	FILE_PATH_CHANGES	# MAINTAINERS: an entry belongs to the submission, not to an out-of-tree series
 )
 SKIP=77
 

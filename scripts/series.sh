@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # series.sh BASE OUT: writes the series of a base, new files included, for git am or git send-email. Prints OUT.
-# Author and Signed-off-by are the git identity of whoever runs this: the submitter signs.
+# Author, Signed-off-by and maintainer are the git identity of whoever runs this: the submitter signs.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
@@ -44,11 +44,17 @@ message() {	# PATCH-FILE
 	cat "$TMP/body"
 }
 
+# In the entry of MAINTAINERS, which the patch leaves without a name.
+add_maintainer() {	# FOLDER
+	sed -i "/^SWAP COMPRESSION WORKQUEUE\$/a M:\t$GIT_AUTHOR_NAME <$GIT_AUTHOR_EMAIL>" "$1/MAINTAINERS"
+}
+
 commit_series() {	# FOLDER
 	local patch paths
 	while read -r patch paths; do
 		# shellcheck disable=SC2086 # paths without blanks
 		stage_commit "$base" "$1" "Linux $version" "$patch" $paths
+		[[ $patch != *-MAINTAINERS-* ]] || add_maintainer "$1"
 		git -C "$1" add -A
 		message "$(base_patch "$base" "$patch")" >"$TMP/message"
 		git -C "$1" commit -q -s -F "$TMP/message"
@@ -76,7 +82,7 @@ start_repository "$TMP/verify"
 find "$TMP/out" -name '*.patch' ! -name '0000-*' | sort | xargs git -C "$TMP/verify" am -q >"$TMP/am.log" 2>&1 ||
 	die "git am refuses the series: $(tail -n 5 "$TMP/am.log")"
 stage "$base" "$tree" "$TMP/stage" "Linux $version"
-diff -r --exclude=.git "$TMP/verify" "$TMP/stage" >&2 || die "the series does not give the same files as make tree"
+diff -r --exclude=.git --exclude=MAINTAINERS "$TMP/verify" "$TMP/stage" >&2 || die "the series does not give the same files as make tree"
 
 mkdir -p "$out" || die "cannot make OUT=$out"
 find "$out" -name '[0-9][0-9][0-9][0-9]-*.patch' -delete
