@@ -29,7 +29,7 @@
  *    still write to it through a stale TLB entry.
  * 3. A full plug list, counted in pages, becomes a *batch*: one object of a fixed
  *    pool, and one work item. A partial plug list is *pushed* before kswapd sleeps,
- *    by swapoff, and at the latest after a tick.
+ *    by swapoff, by a task that waits, and at the latest after a tick.
  * 4. A worker *cancels* the folios of the batch that are in use again or that have
  *    no user left. It *stores* the others in order, ends their writeback, and
  *    *finishes* their reclaim: it removes each folio that nobody has taken back
@@ -39,10 +39,10 @@
  * From acceptance to the end of its reclaim, a folio is *in flight*. A hard bound
  * limits the pages of a node that are in flight. kswapd counts accepted pages as
  * reclaimed, so the bound also limits its overshoot. Pages that turn out not to be
- * freeable are subtracted once per round of kswapd, so that kswapd notices a node
- * on which nothing can be reclaimed. If there is no room, kswapd writes the folio
- * itself, as it does without this feature. This back-pressure keeps kswapd from
- * running ahead of the workers. No task ever waits for room, and nothing is
+ * freeable are subtracted once per round of kswapd (a call of shrink_node()), so that
+ * kswapd notices a node on which nothing can be reclaimed. If there is no room, kswapd
+ * writes the folio itself, as it does without this feature. This back-pressure keeps
+ * kswapd from running ahead of the workers. No task ever waits for room, and nothing is
  * allocated on the way to the store.
  *
  * If workers fall behind, a task about to reclaim directly waits for them, provided
@@ -87,11 +87,15 @@
 #define SWAP_COMPRESS_MAX_PAGES		1024UL
 #define SWAP_COMPRESS_NODE_SHIFT	6
 
-/* Twice what the defaults need, for smaller batches or a larger bound */
+/*
+ * Twice what the defaults need on one node. If smaller batches, a larger bound or
+ * more nodes need more, kswapd stores.
+ */
 #define SWAP_COMPRESS_POOL_BATCHES	(2 * SWAP_COMPRESS_MAX_PAGES / SWAP_CLUSTER_MAX)
 
 /*
- * More workers than kswapd can feed only wake up for nothing; see "Choosing values"
+ * One kswapd cannot feed more workers with a fast compressor. With a slow one it can
+ * feed some more, but each is one more thread that wants a CPU; see "Choosing values"
  * in Documentation/admin-guide/mm/swap_compress.rst.
  */
 #define SWAP_COMPRESS_MAX_WORKERS	8U
@@ -125,7 +129,7 @@ static atomic_long_t swap_compress_memcgs[BIT(SWAP_COMPRESS_MEMCG_BITS)];
  **********************************/
 
 /*
- * Has the cgroup room in zswap? Its statistics may be two seconds old.
+ * Does the cgroup have room in zswap? Its statistics may be two seconds old.
  * obj_cgroup_may_zswap() in zswap_store() flushes them before it decides.
  */
 static bool swap_compress_may_zswap(struct mem_cgroup *memcg)
@@ -194,9 +198,9 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 		return SCQ_INLINE_UNIPROCESSOR;
 	/*
 	 * A task in compaction waits until fewer pages are isolated. Pages in flight
-	 * count as isolated, so they must become fewer. The task looks again after a
-	 * 50th of a second; workers do not wake it earlier, when the queue would only
-	 * fill again.
+	 * count as isolated, so hand over nothing until the task has gone on. It looks
+	 * again every 50th of a second. If workers woke it earlier, it would leave the
+	 * wait queue, and the queue would fill again first.
 	 */
 	if (waitqueue_active(isolated))
 		return SCQ_INLINE_INFLIGHT;
@@ -398,8 +402,8 @@ static bool swap_compress_has_slot_users(struct folio *folio)
  * do_swap_page() maps a queued folio as if it were shared, so that a write copies it.
  *
  * Context: any.
- * Return: true if another page table maps the folio or has its swap entry, or if
- * that is not known.
+ * Return: false if no other page table maps the folio or has its swap entry. Also
+ * false if somebody holds the folio lock: then, at worst, a shared page is copied.
  */
 bool __swap_compress_shared(struct folio *folio)
 {
@@ -408,7 +412,7 @@ bool __swap_compress_shared(struct folio *folio)
 	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
 	    folio_test_large(folio) || folio_mapcount(folio) != 1)
 		return true;
-	/* Not to wait for the lock. At worst a shared page is copied. */
+	/* The lock of the page table is held: do not sleep. */
 	if (!folio_trylock(folio))
 		return false;
 	shared = folio_test_swapcache(folio) &&
@@ -458,7 +462,7 @@ int __swap_compress_unshare(struct vm_area_struct *vma, unsigned long addr)
  **********************************/
 
 /*
- * Has the folio no user left: it is not mapped, and no page table has its swap
+ * Does the folio have no user left: it is not mapped, and no page table has its swap
  * entry? The lock excludes a fault, which drops the swap entry before it maps the
  * folio. A KSM folio can be mapped again without a swap entry.
  */
@@ -716,14 +720,15 @@ static bool swap_compress_reclaim(struct folio *folio)
 }
 
 /*
- * Return a folio to the LRU. It is in use again, or its store failed and would fail
- * again at once. So it must not go to where reclaim looks first; compare "rejected
- * folios" in evict_folios(), and AOP_WRITEPAGE_ACTIVATE. kswapd has counted it as
- * reclaimed, see __swap_compress_settle().
+ * Return a folio to the LRU. Its write is under way, it is in use again, or its store
+ * failed and would fail again at once. In the last two cases it becomes active, since
+ * reclaim should not look at it next; compare "rejected folios" in evict_folios(), and
+ * AOP_WRITEPAGE_ACTIVATE. kswapd has counted it as reclaimed, see
+ * __swap_compress_settle().
  */
 static void swap_compress_put_back(struct folio *folio)
 {
-	/* If kswapd sleeps, another task handed it over. */
+	/* While kswapd sleeps there is no round to correct: others hand over. */
 	if (!waitqueue_active(&folio_pgdat(folio)->kswapd_wait))
 		atomic_long_add(folio_nr_pages(folio),
 				&swap_compress_debts[folio_nid(folio)]);
@@ -806,7 +811,8 @@ static const struct scq_ops swap_compress_ops = {
  * WQ_MEM_RECLAIM because reclaim waits for it; the rescuer alone can finish every
  * batch. There is a worker for each CPU except the one that kswapd uses: with one
  * more, a worker and kswapd would share a CPU and switch contexts twice as often.
- * A batch wakes at most one worker, so that light pressure keeps one busy.
+ * A batch wakes at most one worker, so that light pressure keeps one busy. Only a
+ * large folio wakes more, to store its slices.
  */
 static int __init swap_compress_init(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What swap_compress and the rest of mm use of each other; included by mm/swap.h. While
- * swap_compress is off, each call from the rest of mm costs a static branch.
+ * swap_compress is off, nearly each call from the rest of mm costs a static branch
+ * only.
  */
 #ifndef _MM_SWAP_COMPRESS_H
 #define _MM_SWAP_COMPRESS_H
@@ -112,8 +113,9 @@ static inline bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
 #endif
 
 /*
- * Returns true if the folio is handed over, and unlocked. Only reclaim plugs its writes,
- * and passes queued folios on. Drivers' shrinkers also write shmem to swap, and do not.
+ * Returns true if the folio is handed over, and unlocked. Only shrink_folio_list()
+ * gives a @swap_plug and collects queued folios. Drivers' shrinkers, which also write
+ * shmem to swap, give none, and would lose them.
  */
 static inline bool swap_compress_queue(struct folio *folio,
 				       struct swap_iocb **swap_plug)
@@ -130,8 +132,9 @@ static inline void swap_compress_plug(struct list_head *folios)
 }
 
 /*
- * Pages count as reclaimed as soon as they are handed over. Otherwise kswapd would raise
- * its priority and give up. They count as stolen when a worker has freed them.
+ * Pages count as reclaimed as soon as they are handed over. Otherwise kswapd would scan
+ * for more, and count a failure although memory is on its way. They count as stolen
+ * when a worker has freed them.
  */
 static inline unsigned long swap_compress_credit(unsigned long *nr_queued)
 {
@@ -205,8 +208,9 @@ static inline bool swap_compress_owns(struct folio *folio)
 
 /*
  * UFFDIO_MOVE found a page that is not mapped as exclusive, or was not when it was
- * swapped. Returns -EBUSY if the page is shared. If it is not, it may have been read while
- * it was queued. Then returns -ENOTUNIQ: call swap_compress_unshare() and try again.
+ * swapped. Returns -EBUSY if the page is shared. If it is not, it may have been read
+ * while it was queued. Then returns -ENOTUNIQ: call swap_compress_unshare() and try
+ * again.
  */
 static inline int swap_compress_move_error(struct folio *folio)
 {
@@ -230,7 +234,7 @@ static inline int swap_compress_unshare(struct vm_area_struct *vma,
 #ifdef CONFIG_ARM64_MTE
 #include <asm/mte.h>
 
-/* Has the folio memory tags, which are part of its content? */
+/* Does the folio have memory tags? They are part of its content. */
 static inline bool swap_compress_has_tags(struct folio *folio)
 {
 	long i;

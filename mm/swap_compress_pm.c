@@ -12,8 +12,8 @@
 #include "swap_compress_internal.h"
 
 /*
- * Suspend is refused if no store ends for so long. The freezer gives up after 20 s, so
- * this leaves it half of that.
+ * Suspend is refused if no store ends for that long. The freezer would only time out
+ * later, on a kworker or kswapd, and could not say why.
  */
 #define SWAP_COMPRESS_PM_WAIT	(10 * HZ)
 

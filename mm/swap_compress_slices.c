@@ -2,7 +2,7 @@
 /*
  * Store a large folio in slices, with the help of other workers.
  *
- * A large folio is a batch of its own. One worker alone would take long for it,
+ * A folio that is larger than a batch goes alone. One worker would take long for it,
  * while other workers may have nothing to do.
  */
 

@@ -68,15 +68,13 @@ static bool scq_is_stuck(struct scq *scq, const long *gave_up)
  * scq_wait() - push, and wait for pages in flight
  * @scq: queue
  * @need: what the caller waits for
- * @timeout: in jiffies; some pages in flight may belong to a caller of reclaim that
- *	waits for us
+ * @timeout: in jiffies; a store may need a lock that the task holds
  *
- * For a task that reclaimed nothing. A task that has enough to begin with lacks
- * something else. It does not wait, and is not told that there was progress, or it
- * could try for ever.
+ * For a task that reclaimed nothing, or needs particular pages. A task that has enough
+ * to begin with lacks something else. It does not wait, and is not told that there was
+ * progress, or it could try for ever.
  *
- * Context: may sleep, killable. Locks that a store needs may be held, hence the
- * timeout.
+ * Context: may sleep, killable. Locks that a store needs may be held.
  * Return: true if the task waited, and there is enough now. It does not wait if
  * nothing is in flight, or if an earlier wait timed out and nothing has been
  * finished since.
@@ -243,7 +241,7 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 	return scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT);
 }
 
-/* Are a quarter of the pages in flight that may be, on the allocation's nodes? */
+/* Is a quarter of the bound in flight, on the nodes that the allocation may use? */
 static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 {
 	unsigned long max = scq_max_inflight_pages(swap_compress_scq);

@@ -325,7 +325,7 @@ void scq_unreserve(struct scq *scq, int nid, unsigned long nr_pages)
 		return;
 	if (last)
 		wake_up_all(&scq->progress);
-	else	/* one task in scq_throttle(), and all that wait otherwise */
+	else	/* one task in scq_throttle(), and every task in scq_wait() */
 		wake_up(&scq->progress);
 }
 
@@ -705,7 +705,7 @@ void scq_start(struct scq *scq)
 /**
  * scq_stop() - accept no more folios, and wait until all are finished
  * @scq: queue
- * @timeout: in jiffies; give up when nothing is finished for so long
+ * @timeout: in jiffies; give up when nothing is finished for that long
  *
  * Calls nest: the queue accepts folios again after as many calls of scq_start().
  * Also waits for folios that were accepted but have not reached a plug list yet:

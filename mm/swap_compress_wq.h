@@ -21,7 +21,7 @@ struct scq;
 /*
  * Upper end of the batch_pages knob. A worker stores a whole batch before it frees
  * any of it, so this times the number of workers bounds what they take from the
- * reserves.
+ * reserves. Only a larger folio exceeds it.
  */
 #define SCQ_MAX_BATCH_PAGES	128U
 
@@ -29,6 +29,10 @@ struct scq;
  * What happened to the folios that reclaim offered, in pages; SCQ_BATCHES, SCQ_WAITS
  * and SCQ_THROTTLED count events. The reasons for which reclaim stores a folio
  * itself are counters too, so that a decision and its counter cannot differ.
+ *
+ * SCQ_STORED to SCQ_CANCELLED_FREED are the results of a queued folio: their sum is
+ * SCQ_QUEUED when nothing is in flight. A new counter also needs a name in
+ * scq_stat_names[], and a line in Documentation/ABI.
  */
 enum scq_stat {
 	SCQ_QUEUED,		/* handed over to the workqueue */
@@ -41,14 +45,14 @@ enum scq_stat {
 	SCQ_CANCELLED_REFAULT,	/* not stored: in use again, the folio is dirty */
 	SCQ_CANCELLED_FREED,	/* not stored: its last user is gone */
 	SCQ_FREED,		/* freed by a worker */
-	SCQ_PUT_BACK,		/* returned to the LRU: in use again, or failed */
-	SCQ_WAITS,		/* times that a task waited as its last resort */
+	SCQ_PUT_BACK,		/* returned to the LRU: in use, failed, or write under way */
+	SCQ_WAITS,		/* times that a task waited in scq_wait() */
 	SCQ_THROTTLED,		/* times that a task waited instead of reclaiming */
 	SCQ_INLINE_NOT_KSWAPD,	/* another task reclaims */
 	SCQ_INLINE_SHMEM,	/* shmem is not handed over */
 	SCQ_INLINE_ISOLATED,	/* its pageblock is isolated */
-	SCQ_INLINE_DEVICE,	/* the swap device is not synchronous */
-	SCQ_INLINE_ZSWAP,	/* zswap, or the memcg's share of it, is full */
+	SCQ_INLINE_DEVICE,	/* a worker might have to wait for the device */
+	SCQ_INLINE_ZSWAP,	/* zswap is full, or the memcg forbids what may follow */
 	SCQ_INLINE_UNIPROCESSOR,	/* only one CPU is online */
 	SCQ_INLINE_STOPPED,	/* scq_stop() came first */
 	SCQ_INLINE_INFLIGHT,	/* too many pages are in flight */
@@ -143,8 +147,8 @@ struct scq_stats;
  * @plugged:	A: CPUs whose plug list may hold folios
  * @pool:	P: free batch objects
  * @nr_pool:	P: their number; a hint when read without the lock
- * @pool_lock:	nests in the lock of a plug list; no lock but the workqueue's own
- *	nests in it
+ * @pool_lock:	nests in the lock of a plug list, as the workqueue's locks do;
+ *	nothing nests in @pool_lock
  * @knob_lock:	serialises knobs; sleeps
  * @progress:	woken when pages are finished
  */

@@ -201,8 +201,8 @@ TEST_F_TIMEOUT(fault, everything_at_once, TIMEOUT)
 }
 
 /*
- * Where the functions are that a worker is in when it allocates: from the first
- * to the last of the object file.
+ * Where the functions of mm/swap_compress_wq.c are that a worker is in when it
+ * allocates. Helpers that store slices are not among them.
  */
 static int find_workers(unsigned long *start, unsigned long *end)
 {
@@ -224,9 +224,7 @@ static int find_workers(unsigned long *start, unsigned long *end)
 		if (inside)
 			last = address;
 		inside = !strcmp(name, "scq_batch_work") ||
-			 !strcmp(name, "scq_plug_work") ||
-			 !strcmp(name, "scq_slice_work") ||
-			 !strcmp(name, "scq_work");
+			 !strcmp(name, "scq_plug_work");
 		if (inside && !first)
 			first = address;
 	}
