@@ -119,7 +119,8 @@ static atomic_long_t swap_compress_debts[MAX_NUMNODES];
 /*
  * Pages in flight of each cgroup and its descendants, by a hash of its address. If
  * two cgroups share a slot, one may wait for pages of the other. Linux 7.1 moves the
- * folios of a removed cgroup to its parent: those in flight then stay in its slot.
+ * folios of a removed cgroup to its parent: those in flight stay in its slot, see
+ * swap_compress_reset_memcgs().
  */
 #define SWAP_COMPRESS_MEMCG_BITS	8
 static atomic_long_t swap_compress_memcgs[BIT(SWAP_COMPRESS_MEMCG_BITS)];
@@ -286,8 +287,7 @@ static atomic_long_t *swap_compress_memcg_slot(const struct mem_cgroup *memcg)
  */
 long swap_compress_memcg_inflight(const struct mem_cgroup *memcg)
 {
-	return min(atomic_long_read(swap_compress_memcg_slot(memcg)),
-		   scq_inflight(swap_compress_scq));
+	return atomic_long_read(swap_compress_memcg_slot(memcg));
 }
 
 static void swap_compress_mod_inflight(struct pglist_data *pgdat,
@@ -299,30 +299,52 @@ static void swap_compress_mod_inflight(struct pglist_data *pgdat,
 		atomic_long_add(nr_pages, swap_compress_memcg_slot(memcg));
 }
 
+/* Nothing but @nr_pages is in flight, and these are not counted any more: be exact. */
+static void swap_compress_reset_memcgs(long nr_pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(swap_compress_memcgs); i++) {
+		long nr = atomic_long_read(&swap_compress_memcgs[i]);
+
+		/*
+		 * Pairs with scq_reserve(): if the slot had pages that were accepted
+		 * just now, we see them in flight. If it gets them later, the
+		 * exchange fails.
+		 */
+		smp_rmb();
+		if (nr && scq_inflight(swap_compress_scq) == nr_pages)
+			atomic_long_cmpxchg(&swap_compress_memcgs[i], nr, 0);
+	}
+}
+
 /*
  * Consecutive folios mostly are of one node and one cgroup: account them with one
- * call.
+ * call. Returns what was added for all of them.
  */
-static void swap_compress_account(struct list_head *folios, int sign)
+static long swap_compress_account(struct list_head *folios, int sign)
 {
 	struct pglist_data *pgdat = NULL;
 	struct mem_cgroup *memcg = NULL;
+	long nr_pages = 0, sum = 0;
 	struct folio *folio;
-	long nr_pages = 0;
 
 	guard(rcu)();	/* for folio_memcg() */
 	list_for_each_entry(folio, folios, lru) {
-		if (nr_pages && (folio_pgdat(folio) != pgdat ||
-				 folio_memcg(folio) != memcg)) {
+		struct mem_cgroup *owner = folio_memcg(folio);
+
+		if (nr_pages && (folio_pgdat(folio) != pgdat || owner != memcg)) {
 			swap_compress_mod_inflight(pgdat, memcg, nr_pages);
 			nr_pages = 0;
 		}
 		pgdat = folio_pgdat(folio);
-		memcg = folio_memcg(folio);
+		memcg = owner;
 		nr_pages += sign * folio_nr_pages(folio);
+		sum += sign * folio_nr_pages(folio);
 	}
 	if (nr_pages)
 		swap_compress_mod_inflight(pgdat, memcg, nr_pages);
+	return sum;
 }
 
 /**
@@ -384,6 +406,7 @@ static bool swap_compress_has_slot_users(struct folio *folio)
 	swp_entry_t entry = folio->swap;
 	long nr_pages = folio_nr_pages(folio);
 
+	guard(rcu)();	/* __swap_count() asks for it; the swap cache pins the slots. */
 	for (; nr_pages; nr_pages--, entry.val++) {
 		if (__swap_count(entry))
 			return true;
@@ -423,38 +446,42 @@ bool __swap_compress_shared(struct folio *folio)
 
 /**
  * __swap_compress_swap_shared() - is a swap entry shared?
- * @entry: swap entry in a page table
+ * @entry: swap entry in a page table, which is locked: this pins the slot
  *
  * Context: any.
  * Return: true if another page table has it too.
  */
 bool __swap_compress_swap_shared(swp_entry_t entry)
 {
-	struct swap_info_struct *si = get_swap_device(entry);
-	bool shared;
-
-	if (!si)
-		return true;
-	shared = __swap_count(entry) != 1;
-	put_swap_device(si);
-	return shared;
+	return __swap_count(entry) != 1;
 }
 
 /**
  * __swap_compress_unshare() - make a page exclusive that is not shared
- * @vma: where the page is mapped, or swapped; locked
+ * @mm: the address space of the page
  * @addr: address of the page
  *
- * Does what GUP does. If a worker still reads the page, the fault copies it.
+ * Does what GUP does. If a worker still reads the page, the fault copies it. The page
+ * may be gone meanwhile: a fault must not wait for userfaultfd, whose task we may be.
  *
- * Context: may sleep.
- * Return: -EAGAIN, or another error if that was not possible.
+ * Context: may sleep; neither the mmap lock nor a VMA is locked.
+ * Return: 0 to try again, or an error if the page cannot be made exclusive.
  */
-int __swap_compress_unshare(struct vm_area_struct *vma, unsigned long addr)
+int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
 {
-	vm_fault_t fault = handle_mm_fault(vma, addr, FAULT_FLAG_UNSHARE, NULL);
+	struct vm_area_struct *vma;
+	vm_fault_t fault = 0;
 
-	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : -EAGAIN;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = vma_lookup(mm, addr);
+	if (vma && vma_is_anonymous(vma))
+		fault = handle_mm_fault(vma, addr,
+					FAULT_FLAG_UNSHARE |
+					FAULT_FLAG_ALLOW_RETRY |
+					FAULT_FLAG_RETRY_NOWAIT, NULL);
+	mmap_read_unlock(mm);
+	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
 }
 
 /*********************************
@@ -760,8 +787,11 @@ static unsigned long swap_compress_finish(int nid, struct list_head *folios)
 	unsigned long nr_freed = 0;
 	struct folio_batch fbatch;
 	bool put_back = false;
+	long nr_finished;
 
-	swap_compress_account(folios, -1);
+	nr_finished = -swap_compress_account(folios, -1);
+	if (scq_inflight(swap_compress_scq) == nr_finished)
+		swap_compress_reset_memcgs(nr_finished);
 
 	folio_batch_init(&fbatch);
 	list_for_each_entry_safe(folio, next, folios, lru) {

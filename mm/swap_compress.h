@@ -17,7 +17,7 @@ struct bio_vec;
 struct folio;
 struct mem_cgroup;
 struct swap_iocb;
-struct vm_area_struct;
+struct mm_struct;
 struct zonelist;
 
 /* Returned by swap_store_in_memory() */
@@ -53,7 +53,7 @@ void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn);
 unsigned long __swap_compress_inflight(int nid);
 bool __swap_compress_shared(struct folio *folio);
 bool __swap_compress_swap_shared(swp_entry_t entry);
-int __swap_compress_unshare(struct vm_area_struct *vma, unsigned long addr);
+int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr);
 bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 			  nodemask_t *nodes);
 bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
@@ -82,7 +82,7 @@ static inline unsigned long __swap_compress_inflight(int nid) { return 0; }
 static inline bool __swap_compress_shared(struct folio *folio) { return true; }
 static inline bool __swap_compress_swap_shared(swp_entry_t entry) { return true; }
 
-static inline int __swap_compress_unshare(struct vm_area_struct *vma,
+static inline int __swap_compress_unshare(struct mm_struct *mm,
 					  unsigned long addr)
 {
 	return -EBUSY;
@@ -224,11 +224,10 @@ static inline int swap_compress_move_swap_error(swp_entry_t entry)
 		       -ENOTUNIQ : -EBUSY;
 }
 
-/* Returns -EAGAIN if the page is exclusive now, or another error. */
-static inline int swap_compress_unshare(struct vm_area_struct *vma,
-					unsigned long addr)
+/* Returns 0 to try again, or an error if the page cannot be made exclusive. */
+static inline int swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
 {
-	return __swap_compress_unshare(vma, addr);
+	return __swap_compress_unshare(mm, addr);
 }
 
 #ifdef CONFIG_ARM64_MTE
