@@ -543,6 +543,82 @@ TEST_F_TIMEOUT(swap_compress, read_pages_move, TIMEOUT)
 	close(uffd);
 }
 
+struct dropper {
+	pthread_t thread;
+	const struct area *from;
+	unsigned long page;	/* to be dropped now; one more than the last ends it */
+};
+
+static void *dropper_run(void *arg)
+{
+	struct dropper *dropper = arg;
+	unsigned long page, last = ~0UL;
+
+	for (;;) {
+		page = __atomic_load_n(&dropper->page, __ATOMIC_ACQUIRE);
+		if (page == dropper->from->pages)
+			return NULL;
+		if (page != last)
+			madvise(dropper->from->base + page * PAGE_BYTES,
+				PAGE_BYTES, MADV_DONTNEED);
+		else
+			sched_yield();
+		last = page;
+	}
+}
+
+/*
+ * A page that was read while it was queued is made exclusive before it moves. It may
+ * be gone by then, from where userfaultfd would be asked for it.
+ */
+TEST_F_TIMEOUT(swap_compress, read_pages_vanish_while_moved, TIMEOUT)
+{
+	unsigned long page, moved = 0, gone = 0;
+	bool delayed = delay_workers();
+	struct uffdio_range range;
+	struct dropper dropper;
+	struct area areas[2];
+	int err, uffd = move_open();
+	unsigned int round;
+
+	if (uffd < 0)
+		SKIP(return, NEEDS_MOVE);
+	move_areas(_metadata, uffd, areas);
+	for (round = 0; round < 40; round++) {
+		madvise(areas[0].base, areas[0].pages * PAGE_BYTES, MADV_PAGEOUT);
+		ASSERT_EQ(0, area_verify(&areas[0]));
+		dropper = (struct dropper){ .from = &areas[0] };
+		ASSERT_EQ(0, pthread_create(&dropper.thread, NULL, dropper_run,
+					    &dropper));
+		for (page = 0; page < areas[0].pages; page++) {
+			__atomic_store_n(&dropper.page, page, __ATOMIC_RELEASE);
+			err = move_page(uffd, &areas[1], &areas[0], page);
+			if (err)
+				EXPECT_EQ(ENOENT, err);
+			moved += !err;
+			gone += err == ENOENT;
+		}
+		__atomic_store_n(&dropper.page, page, __ATOMIC_RELEASE);
+		pthread_join(dropper.thread, NULL);
+
+		/* Nobody answers: not to be filled while registered */
+		range.start = (unsigned long)areas[0].base;
+		range.len = areas[0].pages * PAGE_BYTES;
+		ASSERT_EQ(0, ioctl(uffd, UFFDIO_UNREGISTER, &range));
+		madvise(areas[1].base, areas[1].pages * PAGE_BYTES, MADV_DONTNEED);
+		area_fill(&areas[0]);
+		ASSERT_EQ(0, move_register(uffd, &areas[0]));
+	}
+	ksft_print_msg("%lu pages moved, %lu were gone\n", moved, gone);
+	EXPECT_ENOUGH(1, moved);
+	EXPECT_ENOUGH(1, gone);
+	if (delayed)
+		EXPECT_QUEUED(&self->stats, 1000);
+	area_unmap(&areas[0]);
+	area_unmap(&areas[1]);
+	close(uffd);
+}
+
 /* What is shared does not move, be it swapped, queued or mapped. */
 TEST_F_TIMEOUT(swap_compress, shared_pages_stay, TIMEOUT)
 {
