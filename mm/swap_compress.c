@@ -490,8 +490,8 @@ int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
 
 /*
  * Does the folio have no user left: it is not mapped, and no page table has its swap
- * entry? The lock excludes a fault, which drops the swap entry before it maps the
- * folio. A KSM folio can be mapped again without a swap entry.
+ * entry? The lock excludes a fault, which exchanges the swap entry for a mapping under
+ * it. A KSM folio can be mapped again without a swap entry.
  */
 static bool swap_compress_unused(struct folio *folio)
 {
