@@ -127,6 +127,8 @@ void settings_restore(const struct setting *setting, unsigned int nr)
 void revive_kswapd(void)
 {
 	size_t bytes = meminfo_kib("MemFree") * 1024 + 4 * MIB;
+	unsigned int node;
+	char path[64];
 	void *memory;
 
 	if (!zoneinfo_sum("node_unreclaimable:"))
@@ -135,6 +137,12 @@ void revive_kswapd(void)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory != MAP_FAILED)
 		munmap(memory, bytes);
+	/* Linux 7.1 wants that while enough is free, which is now. */
+	for (node = 0; node < 2 && zoneinfo_sum("node_unreclaimable:"); node++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/node/node%u/reclaim", node);
+		sys_write(path, "1M");
+	}
 }
 
 void reclaim_start(void)
