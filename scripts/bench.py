@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""bench.py FOLDER: from the results of bench.sh in FOLDER makes results.csv, and from that tables, pictures and a page.
+"""bench.py [--text] FOLDER: from the results of bench.sh in FOLDER makes results.csv, and from that tables, pictures
+and a page; with --text, tables and a summary for a terminal.
 
-Exit status 1: a byte was wrong, or a result is incomplete.
+Exit status 1: a byte was wrong, "on" queued nothing, or a result is incomplete.
 """
 import csv
 import html
@@ -12,8 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-
-from report import CPU, IDLE_NOTE, RECLAIM, SECONDS, latencies, read
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -35,6 +34,27 @@ LINES = (
     ("workers", "freed_per_second", "drain with a store that sleeps 1 ms: workers", "pages freed per second"),
 )
 
+# Under each table; guest/lib.sh says what a guest was booted with.
+IDLE_NOTE = {
+    "idle=poll": "idle CPUs poll in every guest (idle=poll): waking a halted CPU is dear under emulation, "
+                 "and only the kernel without the feature does it for each folio",
+}
+# Percent of the host's CPUs that others may use before the figures mean little.
+QUIET_ENOUGH = 15
+
+# Of each row: the key without the phase, the title, the format
+RECLAIM = (
+    ("freed_per_second", "pages freed per second, kswapd and workers", "{:.0f}"),
+    ("written_per_freed", "pages written per page freed", "{:.3f}"),
+    ("stalls", "allocation stalls: direct reclaim", "{:.0f}"),
+    ("waits", "allocation stalls: waits for workers", "{:.0f}"),
+    ("direct_share", "direct-reclaim share", "{:.0%}"),
+)
+CPU = (
+    ("kswapd_cpu_seconds", "CPU seconds of kswapd", "{:.2f}"),
+    ("workers_cpu_seconds", "CPU seconds of workers", "{:.2f}"),
+)
+SECONDS = (("seconds", "seconds", "{:.2f}"),)
 PER_GIB = (
     ("cpu_seconds_per_gib", "CPU seconds of kswapd and workers per GiB freed", "{:.2f}"),
     ("runs_per_gib", "times a worker was given a CPU, per GiB freed", "{:.0f}"),
@@ -45,6 +65,12 @@ TIMES = tuple((f"{key}_{point}_us", f"{title} {point}, us", "{:.0f}")
               for key, title in (("wait", "from full batch to its start"), ("work", "from start to done"))
               for point in ("p50", "p99", "max"))
 IDLE = (("idle_share", "CPUs idle meanwhile", "{:.0%}"),)
+
+
+def latencies(of, *which):
+    return tuple((f"latency_{key}_us", f"{of} {key.replace('p999', 'p99.9')}, us", "{:.0f}") for key in which)
+
+
 FILLING = SECONDS + IDLE + RECLAIM + latencies("64 KiB allocation", *ALL_LATENCIES) + CPU + PER_GIB
 # CONFIG_HZ_250 of configs/qemu.config: how much a tick of the kernel's profiler stands for
 TICK_US = 4000
@@ -65,6 +91,16 @@ SCENARIOS = {
     "shmem": ("drain", RECLAIM + CPU + PER_GIB),
     "storm": ("storm", SECONDS + latencies("fault", *ALL_LATENCIES)),
 }
+DESCRIPTIONS = {
+    "drain": "kswapd reclaims alone",
+    "burst": "a task allocates as fast as it can",
+    "busy": "a burst while other processes compute",
+    "light": "a task allocates in small steps",
+    "apps": "applications are switched between",
+    "pageout": "a task asks for its own memory to be paged out",
+    "shmem": "kswapd reclaims alone, shmem too",
+    "storm": "a task uses what kswapd is just taking",
+}
 NAMES = {
     "pristine": "pristine",
     "off": "off",
@@ -79,6 +115,15 @@ NAMES = {
 
 class Broken(Exception):
     """A result that must not be used."""
+
+
+def read(path):
+    run = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            key, _, value = line.strip().partition(" ")
+            run[key] = value
+    return run
 
 
 def derive(run, phase):
@@ -139,11 +184,14 @@ def write_csv(folder):
 
 
 class Results:
-    """The figures of results.csv."""
+    """The figures of results.csv, and the cells they are of."""
 
-    def __init__(self, path):
+    def __init__(self, folder):
         self.values = {}
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(os.path.join(folder, "cells"), encoding="utf-8") as file:
+            lines = (line.partition("#")[0].split() for line in file)
+            self.cells = [(words[0], words[1].split(",")) for words in lines if words]
+        with open(write_csv(folder), encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 key = row["cell"], row["variant"], row["metric"]
                 self.values.setdefault(key, []).append(row["value"])
@@ -198,16 +246,12 @@ def cell_text(results, cell, variant, first, metric, form):
 
 
 def measured_cells(results):
-    """(group, [(cell, variants that were measured)]) in the order of bench/cells."""
+    """(group, [(cell, variants that were measured)]) in the order of the benchmark's cells."""
     groups = {}
-    with open(os.path.join(ROOT, "bench", "cells"), encoding="utf-8") as file:
-        for line in file:
-            words = line.partition("#")[0].split()
-            if not words:
-                continue
-            variants = [name for name in words[1].split(",") if (words[0], name, "scenario") in results.values]
-            if variants:
-                groups.setdefault(words[0].partition("/")[0], []).append((words[0], variants))
+    for cell, variants in results.cells:
+        variants = [name for name in variants if (cell, name, "scenario") in results.values]
+        if variants:
+            groups.setdefault(cell.partition("/")[0], []).append((cell, variants))
     return groups.items()
 
 
@@ -243,14 +287,18 @@ def swept_table(results, group, cells):
         yield [title] + [cell_text(results, cell, variants[0], variants[0], key, form) for cell, variants in cells]
 
 
+def title_of(results, name, cell, variants):
+    return f"{name}: {DESCRIPTIONS[results.scenario(cell, variants[0])]}"
+
+
 def tables(results):
     """(title, lines of cells)"""
     for group, cells in measured_cells(results):
         if len(cells) > 1 and all(len(variants) == 1 for _, variants in cells):
-            yield group, list(swept_table(results, group, cells))
+            yield title_of(results, group, *cells[0]), list(swept_table(results, group, cells))
             continue
         for cell, variants in cells:
-            yield cell, list(compared_table(results, cell, variants))
+            yield title_of(results, cell, cell, variants), list(compared_table(results, cell, variants))
             if group == "profile":
                 yield f"{cell}: where the time goes", list(profile_table(results, cell, variants))
 
@@ -267,21 +315,25 @@ def markdown(lines):
             yield "| --- |" + " ---: |" * (len(line) - 1)
 
 
+def others_percent(results):
+    return max(int(text or 0) for text in results.texts("host.others_percent"))
+
+
 def conditions(folder, results):
-    with open(os.path.join(folder, "conditions"), encoding="utf-8") as file:
-        yield from (line.strip().split(" ", 1) for line in file)
+    known = read(os.path.join(folder, "conditions"))
 
     def texts(metric):
         return ", ".join(sorted(results.texts(metric))) or "?"
 
-    others = max(int(text or 0) for text in results.texts("host.others_percent"))
     accelerator = "TCG (emulated)" if "TCG" in texts("cpu") else "KVM"
     rounds = [len(values) for (_, _, name), values in results.values.items() if name == "scenario"]
     pages = sum(int(text) for (_, _, name), values in results.values.items() if name == "verify.pages" for text in values)
-    yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others}% used by others"
+    yield "commit", known["commit"]
+    yield "qemu", known["qemu"]
+    yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others_percent(results)}% used by others"
     yield "guest", f"Linux {texts('kernel')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
-    yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved, each with the changed "
-                     "code at one of 9 places (scripts/kernel.sh); median "
+    yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved; layouts of "
+                     f"the changed code, in turn: {known['layouts']} (scripts/kernel.sh); median "
                      "(range), ratio to the first column, bold where ministat proves a difference at 95% confidence")
     yield "verified", f"{pages * 4096} bytes, every one right"
 
@@ -366,20 +418,74 @@ def write_markdown(folder, results):
     with open(os.path.join(folder, "results.md"), "w", encoding="utf-8") as file:
         for name, text in conditions(folder, results):
             print(f"- {name}: {text}", file=file)
-        for _, lines in tables(results):
-            print("", *markdown(lines), "", idle_note(results), sep="\n", file=file)
+        for title, lines in tables(results):
+            print("", title, "", *markdown(lines), "", idle_note(results), sep="\n", file=file)
+
+
+def in_words(results, cell, metric, less, more):
+    """How a figure of "on" differs from that of "off"; LESS and MORE hold {} for by how much."""
+    off, on = (results.median(cell, variant, metric) for variant in ("off", "on"))
+    proven = ministat(results.figures(cell, "off", metric), results.figures(cell, "on", metric))
+    if proven is False:
+        return "the same, as far as ministat can tell"
+    if off == 0:
+        difference = "infinitely"
+    else:
+        difference = f"{100 * abs(on / off - 1):.0f}%" if on < 2 * off else f"{on / off - 1:.1f} times"
+    text = (less if on < off else more).format(difference)
+    return text if proven else f"{text} (too few rounds to prove it)"
+
+
+SUMMARY = (
+    ("drain", "freed_per_second", "pages that kswapd and workers free per second", "{} FEWER", "{} more"),
+    ("burst", "seconds", "time of a burst of allocations", "{} less", "{} MORE"),
+    ("burst", "stalls", "how often the burst reclaims for itself", "{} less often", "{} MORE often"),
+    ("burst", "latency_max_us", "longest allocation of the burst", "{} less", "{} MORE"),
+    ("storm", "latency_p99_us", "99th percentile of faults on what is being reclaimed", "{} less", "{} MORE"),
+)
+
+
+def summary(results):
+    for group, cells in measured_cells(results):
+        for scenario, metric, title, less, more in SUMMARY:
+            if scenario == group and {"off", "on"} <= set(cells[0][1]):
+                yield f"{title}: {in_words(results, cells[0][0], metric, less, more)}"
+    if others_percent(results) > QUIET_ENOUGH:
+        yield (f"other work used up to {others_percent(results)}% of this machine's CPUs meanwhile, which distorts all of "
+               "this: measure again when it is quiet")
+
+
+def print_text(folder, results):
+    for title, lines in tables(results):
+        # Markdown's bold
+        lines = [[text.replace(" **", " *").replace("**", "") for text in line] for line in lines]
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        print(f"\n{title}\n")
+        for line in lines:
+            print("  " + "  ".join([line[0].ljust(widths[0])] + [text.rjust(width) for text, width in zip(line[1:], widths[1:])]))
+    print()
+    for name, text in conditions(folder, results):
+        print(f"{name + ':':<10}{text.replace('bold', '*')}")
+    print(f"{'idle:':<10}{idle_note(results)}\n")
+    print("With the feature on:")
+    for text in summary(results):
+        print(f"  {text}")
 
 
 def main():
-    if len(sys.argv) != 2:
+    text = sys.argv[1:2] == ["--text"]
+    if len(sys.argv) != 2 + text:
         sys.exit(__doc__)
-    folder = sys.argv[1]
+    folder = sys.argv[-1]
     try:
-        results = Results(write_csv(folder))
+        results = Results(folder)
     except Broken as broken:
         sys.exit(f"error: {broken}")
     if not results.values:
         sys.exit(f"error: {folder} holds no result")
+    if text:
+        print_text(folder, results)
+        return
     write_markdown(folder, results)
     write_page(folder, results, draw(folder, results))
     print(os.path.join(folder, "index.html"))

@@ -3,6 +3,7 @@
 # bench.sh: measures every cell of bench/cells, ROUNDS times, the variants of a cell one after the other. A run that was
 # interrupted, or one with more ROUNDS, goes on with what is there. Ends with the page that bench.py makes of it.
 # In a bundle, see bundle.sh, nothing is built or installed, and the page is left to who has the tools for it.
+# demo.sh calls it with cells of its own in CELLS, a new folder in RESULTS, and gets the tables on the terminal.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
@@ -11,11 +12,13 @@
 BASE=${BASE:-6.18}
 ROUNDS=${ROUNDS:-9}
 ONLY=${ONLY:-}
+CELLS=${CELLS:-$ROOT/bench/cells}
+RESULTS=${RESULTS:-}
 export MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
 
 # Cells that ONLY names and this machine has the CPUs for: NAME VARIANTS CPUS PARAMETERS
 cells() {
-	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 <= cpus'
+	sed 's/#.*//; /^[[:space:]]*$/d' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 <= cpus'
 }
 
 # The kernels of the cells: VARIANT of kernel.sh.
@@ -26,9 +29,9 @@ kernels() {
 
 prepare() {
 	local variant layout
-	[[ -d $BUNDLE ]] || "$ROOT/scripts/setup.sh" source patch build guest bench
+	[[ -d $BUNDLE ]] || "$ROOT/scripts/setup.sh" source patch build guest compare "${pictures[@]}"
 	while IFS= read -r variant; do
-		for ((layout = 0; layout < (ROUNDS < LAYOUTS ? ROUNDS : LAYOUTS); layout++)); do
+		for ((layout = 0; layout < layouts; layout++)); do
 			if [[ -d $BUNDLE ]]; then
 				image["$variant $layout"]=$BUNDLE/bzImage-$variant-$layout
 			else
@@ -110,17 +113,22 @@ check_number ROUNDS "$ROUNDS" 1 100
 check_number MEM "$MEM" 128 65536
 check_one_of ACCEL "$ACCEL" tcg kvm
 awk -v only="$ONLY" 'BEGIN { "" ~ only }' 2>/dev/null || die "ONLY=$ONLY is no regular expression"
-left_out=$(sed 's/#.*//' "$ROOT/bench/cells" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 > cpus { print $1 }')
+left_out=$(sed 's/#.*//' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 > cpus { print $1 }')
 [[ -z $left_out ]] || note "left out, since this machine has $(nproc) CPUs: $(paste -sd' ' <<<"$left_out")"
 [[ -n $(cells) ]] || die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' cells | cut -d' ' -f1 | paste -sd' ')"
 
+# Enough of a demonstration: one layout of the kernel, and tables without pictures.
+layouts=$((ROUNDS < LAYOUTS ? ROUNDS : LAYOUTS)) pictures=(bench) text=()
+[[ -z $RESULTS ]] || { layouts=1 pictures=() text=(--text); }
 # Also keeps the builds of others off the machine while it is measured.
 lock_cache
 declare -A image
 prepare
-results=$CACHE/bench/$BASE-$(identity | sha256sum | cut -c1-8)
+results=${RESULTS:-$CACHE/bench/$BASE-$(identity | sha256sum | cut -c1-8)}
 mkdir -p "$results" || die "cannot make the folder $results"
+cp "$CELLS" "$results/cells"
 {
+	echo "layouts $layouts"
 	echo "commit $(cat "$BUNDLE/commit" 2>/dev/null || git -C "$ROOT" describe --always --dirty)"
 	echo "qemu $(qemu-system-x86_64 --version | head -n 1)"
 } >"$results/conditions"
@@ -133,7 +141,7 @@ for guest in "${todo[@]}"; do
 	read -r round name variant cpus parameters <<<"$guest"
 	file=$(result_name "$round" "$name" "$variant")
 	state=ok
-	measure "$file" "${image[$(variant_kernel "$variant") $(((round - 1) % LAYOUTS))]}" "$initrd" \
+	measure "$file" "${image[$(variant_kernel "$variant") $(((round - 1) % layouts))]}" "$initrd" \
 		"$(variant_parameters "$variant") $parameters" --cpus "$cpus" </dev/null || {
 		state=BROKEN
 		broken+=("$file.part")
@@ -145,6 +153,6 @@ done
 if [[ -d $BUNDLE ]]; then
 	note "the raw results: $results; scripts/bench.py makes a page of them where python3, gnuplot and ministat are"
 else
-	"$ROOT/scripts/bench.py" "$results"
+	"$ROOT/scripts/bench.py" "${text[@]}" "$results"
 fi
 ((${#broken[@]} == 0)) || die "${#broken[@]} guests broke; the same command tries them again. Their results: ${broken[*]}"

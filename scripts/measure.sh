@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by what measures, demo.sh and bench.sh: one guest, and what this machine did meanwhile.
+# Sourced by what measures: one guest, and what this machine did meanwhile.
 
 # Seconds; a measurement takes some 10, on a busy machine some times as long.
 GUEST_TIMEOUT=180
