@@ -374,7 +374,7 @@ void __swap_compress_push(void)
 }
 
 /**
- * __swap_compress_settle() - subtract pages that were not freed after all
+ * __swap_compress_deduct() - subtract pages that were not freed after all
  * @nid: node
  * @nr_reclaimed: what kswapd has counted as reclaimed there in this round
  *
@@ -384,7 +384,7 @@ void __swap_compress_push(void)
  * Context: any.
  * Return: @nr_reclaimed less pages of the node that were put back instead of freed.
  */
-unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed)
+unsigned long __swap_compress_deduct(int nid, unsigned long nr_reclaimed)
 {
 	atomic_long_t *debt = &swap_compress_debts[nid];
 	long old = atomic_long_read(debt), take;
@@ -751,7 +751,7 @@ static bool swap_compress_reclaim(struct folio *folio)
  * failed and would fail again at once. In the last two cases it becomes active, since
  * reclaim should not look at it next; compare "rejected folios" in evict_folios(), and
  * AOP_WRITEPAGE_ACTIVATE. kswapd has counted it as reclaimed, see
- * __swap_compress_settle().
+ * __swap_compress_deduct().
  */
 static void swap_compress_put_back(struct folio *folio)
 {

@@ -47,7 +47,7 @@ DECLARE_STATIC_KEY_FALSE(swap_compress_enabled);
 
 bool __swap_compress_queue(struct folio *folio);
 void __swap_compress_plug(struct list_head *folios);
-unsigned long __swap_compress_settle(int nid, unsigned long nr_reclaimed);
+unsigned long __swap_compress_deduct(int nid, unsigned long nr_reclaimed);
 void __swap_compress_push(void);
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn);
 unsigned long __swap_compress_inflight(int nid);
@@ -67,7 +67,7 @@ static inline bool swap_compress_on(void)
 static inline bool __swap_compress_queue(struct folio *folio) { return false; }
 static inline void __swap_compress_plug(struct list_head *folios) {}
 
-static inline unsigned long __swap_compress_settle(int nid, unsigned long nr)
+static inline unsigned long __swap_compress_deduct(int nid, unsigned long nr)
 {
 	return nr;
 }
@@ -145,10 +145,10 @@ static inline unsigned long swap_compress_credit(unsigned long *nr_queued)
 }
 
 /* Subtracts pages that could not be freed after all from @nr_reclaimed. */
-static inline unsigned long swap_compress_settle(int nid,
+static inline unsigned long swap_compress_deduct(int nid,
 						 unsigned long nr_reclaimed)
 {
-	return swap_compress_on() ? __swap_compress_settle(nid, nr_reclaimed) :
+	return swap_compress_on() ? __swap_compress_deduct(nid, nr_reclaimed) :
 				    nr_reclaimed;
 }
 
