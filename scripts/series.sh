@@ -61,6 +61,15 @@ commit_series() {	# FOLDER
 	done < <(series_lines)
 }
 
+# The cover letter goes to everybody whom MAINTAINERS names for one of the patches.
+address_cover() {	# FOLDER
+	local patched list
+	patched=$("$ROOT/scripts/tree.sh" "$base")
+	list=$(cd "$patched" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --no-rolestats "$1"/000[1-9]-*.patch "$1"/00[1-9]*.patch) ||
+		die "scripts/get_maintainer.pl of Linux $version fails"
+	sed -i "/^Date: /a Cc: $(sed -z 's/\n$//; s/\n/,\\n    /g' <<<"$list")" "$1"/0000-*.patch
+}
+
 lock_cache
 need source patch
 use_identity
@@ -75,7 +84,9 @@ if [[ -e $ROOT/bases/cover.txt ]]; then
 	git -C "$TMP/repo" config branch.series.description "$(cat "$ROOT/bases/cover.txt")"
 	cover=(--cover-letter --cover-from-description=subject)
 fi
-git -C "$TMP/repo" format-patch -q -n "${cover[@]}" -o "$TMP/out" --root HEAD~"$(series_lines | wc -l)"..HEAD
+git -C "$TMP/repo" format-patch -q -n --stat=72 "${cover[@]}" -o "$TMP/out" --root HEAD~"$(series_lines | wc -l)"..HEAD
+
+((${#cover[@]} == 0)) || address_cover "$TMP/out"
 
 # What git am makes of it is what make tree makes.
 start_repository "$TMP/verify"

@@ -48,9 +48,9 @@ void page_fill(struct area *area, unsigned long page);
 bool page_wrong(const struct area *area, unsigned long page);
 
 /* What /proc/self/pagemap says about a page. */
-#define PAGEMAP_PRESENT		(1UL << 63)
-#define PAGEMAP_SWAPPED		(1UL << 62)
-#define PAGEMAP_PFN		((1UL << 55) - 1)
+#define PAGEMAP_PRESENT		0x8000000000000000UL
+#define PAGEMAP_SWAPPED		0x4000000000000000UL
+#define PAGEMAP_PFN		0x007fffffffffffffUL
 unsigned long page_entry(const void *page);
 
 /* A file's text, to be written back whatever a test does. */
@@ -175,9 +175,11 @@ bool idle_sums_are_right(void);
 } while (0)
 
 /* A test in which nothing went through the queue has shown nothing. */
-#define EXPECT_QUEUED(stats, least) do {				\
-	EXPECT_ENOUGH(least, stat_get("queued") - (stats)->queued);	\
-	EXPECT_ENOUGH(1, stat_get("freed") - (stats)->freed);		\
+#define EXPECT_QUEUED(since, least) do {				\
+	const struct stats *__since = (since);				\
+									\
+	EXPECT_ENOUGH(least, stat_get("queued") - __since->queued);	\
+	EXPECT_ENOUGH(1, stat_get("freed") - __since->freed);		\
 } while (0)
 
 /* Last in each teardown: makes "too little" part of the line "not ok". */
@@ -196,10 +198,10 @@ const char *make_swap(const char *device);
 /* Leaves the device that make_swap() prepared; 0, or -1 and errno. */
 int swap_back_from(const char *device);
 #define MAKE_SWAP(device) do {						\
-	const char *__lacks = make_swap(device);			\
+	const char *__device = (device), *__lacks = make_swap(__device); \
 									\
 	ASSERT_EQ(NULL, __lacks) {					\
-		TH_LOG("%s is not overwritten: %s", device, __lacks);	\
+		TH_LOG("%s is not overwritten: %s", __device, __lacks);	\
 	}								\
 } while (0)
 

@@ -335,7 +335,7 @@ TEST_F_TIMEOUT(swap_compress, threads_share_a_page, TIMEOUT)
 }
 
 #ifndef UFFDIO_MOVE			/* before Linux 6.8 */
-#define UFFD_FEATURE_MOVE	(1 << 16)
+#define UFFD_FEATURE_MOVE	0x10000
 #define UFFDIO_MOVE		_IOWR(UFFDIO, 0x05, struct uffdio_move)
 struct uffdio_move {
 	__u64 dst;
