@@ -11,8 +11,11 @@ check_base "$base"
 need patch
 check_series "$base"
 make_tmp ""
+# What a patch changes in new files is in these already.
 base_patches "$base" | while IFS= read -r patch; do
-	sed -n '/^diff --git /,$p' "$patch"
+	awk 'NR == FNR { new["b/" $0]; next }
+		/^diff --git / { wanted = !($4 in new) }
+		wanted' <(all_overlay_files) "$patch"
 done
 git init -q "$TMP"
 all_overlay_files | (cd "$ROOT" && xargs cp --parents -t "$TMP")

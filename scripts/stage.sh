@@ -84,14 +84,30 @@ stage_pristine() {	# BASE TREE STAGE
 	done < <(touched_files "$1")
 }
 
+# A later commit may add an idea to overlay files of this one. Overlay files have all ideas: it is taken out here.
+without_later_ideas() {	# BASE STAGE PATCH OVERLAY-FILE...
+	local base=$1 stage=$2 patch=$3 later output
+	shift 3
+	while IFS= read -r later; do
+		later=$(base_patch "$base" "$later")
+		grep -qxF -f <(patched_files "$later") <(printf '%s\n' "$@") || continue
+		output=$(cd "$stage" && GIT_CEILING_DIRECTORIES=${stage%/*} git apply -R "${@/#/--include=}" "$later" 2>&1) ||
+			die "${later#"$ROOT"/} is not what it adds to the files of $patch. Make it again:
+$output"
+	done < <(series_lines | cut -d' ' -f1 | sed "1,/^$patch\$/d" | tac)
+}
+
 # One commit of the series onto a staging folder.
 stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 	local base=$1 stage=$2 what=$3 patch=$4 file output
+	local -a files
 	shift 4
-	while IFS= read -r file; do
+	mapfile -t files < <(overlay_files "$@")
+	for file in "${files[@]}"; do
 		[[ ! -e $stage/$file ]] || die "$what already has $file, which swap_compress adds"
 		(cd "$ROOT" && cp --parents "$file" "$stage/")
-	done < <(overlay_files "$@")
+	done
+	((${#files[@]} == 0)) || without_later_ideas "$base" "$stage" "$patch" "${files[@]}"
 	# A commit of new files only has a message but nothing to patch.
 	patch=$(base_patch "$base" "$patch")
 	[[ -n $(patched_files "$patch") ]] || return 0
@@ -112,7 +128,7 @@ Without it a write to a page that is being swapped out can be lost on arm64. App
 
 # The whole series.
 stage() {	# BASE TREE STAGE WHAT-TREE
-	local patch paths
+	local patch paths path
 	check_series "$1"
 	check_prerequisites "$2" "$4"
 	stage_pristine "$1" "$2" "$3"
@@ -120,6 +136,9 @@ stage() {	# BASE TREE STAGE WHAT-TREE
 		# shellcheck disable=SC2086 # paths without blanks
 		stage_commit "$1" "$3" "$4" "$patch" $paths
 	done < <(series_lines)
+	while IFS= read -r path; do
+		cmp -s "$ROOT/$path" "$3/$path" || die "the patches of bases/series do not lead to $path as it is"
+	done < <(all_overlay_files)
 }
 
 # Removes a file and the folders that it leaves empty.
