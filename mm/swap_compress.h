@@ -39,6 +39,10 @@ void swap_submit_write(struct folio *folio);
 /* linux/mm/zswap.c */
 bool zswap_is_full(void);
 
+/* linux/mm/vmscan.c */
+bool reclaim_swapcache_folio(struct folio *folio);
+bool reclaim_is_proactive(void);
+
 /* swap_writeout() returns this for a queued folio; see positive_aop_returns. */
 #define SWAP_WRITEOUT_QUEUED	0x80002
 

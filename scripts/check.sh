@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # check.sh [BASE...]: static checks of everything, for the given or all bases. Last line: N passed, N failed, N skipped.
 # check.sh --one STAGE [BASE]: one of the stage_ functions below.
+# STEPS=BASE: each step is built on that base only, which is most of the time.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
@@ -236,9 +237,22 @@ stage_off_cost() {	# BASE
 	done
 }
 
-# A bisection may stop at any commit, with the feature on or off.
+# Is there something to build after a commit, with the option off (n) or on (y)? New files are only built when it is on.
+concerns() {	# FEATURE BASE PATCH OVERLAY-PATH...
+	local feature=$1 patch
+	patch=$(base_patch "$2" "$3")
+	shift 3
+	if [[ $feature == y ]]; then
+		{ patched_files "$patch"; overlay_files "$@"; } | grep -qvE '^(Documentation|tools|MAINTAINERS)(/|$)'
+	else
+		patched_files "$patch" | grep -vxF -f <(all_overlay_files) | grep -q '\.[ch]$'
+	fi
+}
+
+# A bisection may stop at any commit, with the option on or off.
 stage_steps() {	# BASE
-	local tree=$CACHE/tree/$1-steps source_tree patch paths feature targets
+	local tree=$CACHE/tree/$1-steps source_tree patch paths feature build targets
+	local -A configured=()
 	need build
 	make_tmp "$CACHE"
 	source_tree=$("$ROOT/scripts/source.sh" "$1")
@@ -250,11 +264,16 @@ stage_steps() {	# BASE
 		# shellcheck disable=SC2086 # paths without blanks
 		stage_commit "$1" "$TMP/stage" "Linux $1" "$patch" $paths
 		update_tree "$1" "$source_tree" "$TMP/stage" "$tree"
+		! patched_files "$(base_patch "$1" "$patch")" | grep -q Kconfig || configured=()
 		for feature in n y; do
-			configure "$tree" "$CACHE/build/$1-steps-$feature" "$feature"
+			# shellcheck disable=SC2086
+			concerns "$feature" "$1" "$patch" $paths || continue
+			build=$CACHE/build/$1-steps-$feature
+			[[ ${configured[$feature]:-} ]] || configure "$tree" "$build" "$feature"
+			configured[$feature]=1
 			mapfile -t targets < <(objects "$1" "$tree" | grep -v '^mm/')
 			[[ $feature == y ]] || targets=()
-			kernel_make "$tree" "$CACHE/build/$1-steps-$feature" -s mm/ "${targets[@]}" >"$TMP/log" 2>&1 ||
+			kernel_make "$tree" "$build" -s mm/ "${targets[@]}" >"$TMP/log" 2>&1 ||
 				{ grep -E 'error|Error' "$TMP/log" | head -n 20; die "does not build after $patch with SWAP_COMPRESS_WQ=$feature"; }
 			[[ ! -s $TMP/log ]] || { cat "$TMP/log"; die "the compiler warns after $patch with SWAP_COMPRESS_WQ=$feature"; }
 		done
@@ -319,7 +338,7 @@ for base in "${given[@]}"; do
 	run "$base: documents (sphinx)" sphinx "$base"
 	run "$base: no new warning (W=1, sparse)" warnings "$base"
 	run "$base: off, a static branch in each place ($BRANCHES)" off_cost "$base"
-	run "$base: each step of the series builds, option on and off" steps "$base"
+	[[ ${STEPS:-$base} != "$base" ]] || run "$base: each step of the series builds, option on and off" steps "$base"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
