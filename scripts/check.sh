@@ -109,7 +109,7 @@ stage_bench() {	# BASE
 }
 
 hook_lines() {	# BASE
-	base_patches "$1" | xargs cat | grep -E '^[-+]' | grep -cvE '^(---|\+\+\+)' || true
+	hooks "$1" | grep -E '^[-+]' | grep -cvE '^(---|\+\+\+)' || true
 }
 
 # Runs in the kernel tree: checkpatch looks things up there. It leaves a cache file where there is no git.

@@ -11,12 +11,7 @@ check_base "$base"
 need patch
 check_series "$base"
 make_tmp ""
-# What a patch changes in new files is in these already.
-base_patches "$base" | while IFS= read -r patch; do
-	awk 'NR == FNR { new["b/" $0]; next }
-		/^diff --git / { wanted = !($4 in new) }
-		wanted' <(all_overlay_files) "$patch"
-done
+hooks "$base"
 git init -q "$TMP"
 all_overlay_files | (cd "$ROOT" && xargs cp --parents -t "$TMP")
 git -C "$TMP" add -A

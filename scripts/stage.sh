@@ -29,6 +29,16 @@ base_patches() {	# BASE
 	done < <(series_lines)
 }
 
+# What the patches change in files that the kernel has. What they change in new files, these have already.
+hooks() {	# BASE
+	local patch
+	base_patches "$1" | while IFS= read -r patch; do
+		awk 'NR == FNR { new["b/" $0]; next }
+			/^diff --git / { wanted = !($4 in new) }
+			wanted' <(all_overlay_files) "$patch"
+	done
+}
+
 # The overlay files behind the paths of a commit; a folder stands for all that git would track in it.
 overlay_files() {	# PATH...
 	local path
