@@ -295,7 +295,8 @@ def tables(results):
     """(title, lines of cells)"""
     for group, cells in measured_cells(results):
         if len(cells) > 1 and all(len(variants) == 1 for _, variants in cells):
-            yield title_of(results, group, *cells[0]), list(swept_table(results, group, cells))
+            same = len({results.scenario(cell, variants[0]) for cell, variants in cells}) == 1
+            yield title_of(results, group, *cells[0]) if same else group, list(swept_table(results, group, cells))
             continue
         for cell, variants in cells:
             yield title_of(results, cell, cell, variants), list(compared_table(results, cell, variants))
@@ -331,9 +332,9 @@ def conditions(folder, results):
     yield "commit", known["commit"]
     yield "qemu", known["qemu"]
     yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others_percent(results)}% used by others"
-    yield "guest", f"Linux {texts('kernel')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
+    yield "guest", f"Linux {texts('kernel')}, CPUs: {texts('cpus')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
     yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved; layouts of "
-                     f"the changed code, in turn: {known['layouts']} (scripts/kernel.sh); median "
+                     f"the kernel's code, in turn: {known['layouts']} (scripts/kernel.sh); median "
                      "(range), ratio to the first column, bold where ministat proves a difference at 95% confidence")
     yield "verified", f"{pages * 4096} bytes, every one right"
 
@@ -426,13 +427,9 @@ def in_words(results, cell, metric, less, more):
     """How a figure of "on" differs from that of "off"; LESS and MORE hold {} for by how much."""
     off, on = (results.median(cell, variant, metric) for variant in ("off", "on"))
     proven = ministat(results.figures(cell, "off", metric), results.figures(cell, "on", metric))
-    if proven is False:
+    if proven is False or off == on:
         return "the same, as far as ministat can tell"
-    if off == 0:
-        difference = "infinitely"
-    else:
-        difference = f"{100 * abs(on / off - 1):.0f}%" if on < 2 * off else f"{on / off - 1:.1f} times"
-    text = (less if on < off else more).format(difference)
+    text = (less if on < off else more).format(f"{100 * abs(on / off - 1):.0f}%" if off else "infinitely")
     return text if proven else f"{text} (too few rounds to prove it)"
 
 
@@ -450,9 +447,6 @@ def summary(results):
         for scenario, metric, title, less, more in SUMMARY:
             if scenario == group and {"off", "on"} <= set(cells[0][1]):
                 yield f"{title}: {in_words(results, cells[0][0], metric, less, more)}"
-    if others_percent(results) > QUIET_ENOUGH:
-        yield (f"other work used up to {others_percent(results)}% of this machine's CPUs meanwhile, which distorts all of "
-               "this: measure again when it is quiet")
 
 
 def print_text(folder, results):
@@ -470,6 +464,9 @@ def print_text(folder, results):
     print("With the feature on:")
     for text in summary(results):
         print(f"  {text}")
+    if others_percent(results) > QUIET_ENOUGH:
+        print(f"\nOther work used up to {others_percent(results)}% of this machine's CPUs meanwhile, which distorts all of "
+              "this: measure again when it is quiet.")
 
 
 def main():
@@ -481,6 +478,8 @@ def main():
         results = Results(folder)
     except Broken as broken:
         sys.exit(f"error: {broken}")
+    except FileNotFoundError as missing:
+        sys.exit(f"error: {folder} is no folder of results: {missing}")
     if not results.values:
         sys.exit(f"error: {folder} holds no result")
     if text:

@@ -3,7 +3,7 @@
 # bench.sh: measures every cell of bench/cells, ROUNDS times, the variants of a cell one after the other. A run that was
 # interrupted, or one with more ROUNDS, goes on with what is there. Ends with the page that bench.py makes of it.
 # In a bundle, see bundle.sh, nothing is built or installed, and the page is left to who has the tools for it.
-# demo.sh calls it with cells of its own in CELLS, a new folder in RESULTS, and gets the tables on the terminal.
+# demo.sh calls it with cells of its own in SC_CELLS, a new folder in SC_RESULTS, and gets the tables on the terminal.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
@@ -12,8 +12,8 @@
 BASE=${BASE:-6.18}
 ROUNDS=${ROUNDS:-9}
 ONLY=${ONLY:-}
-CELLS=${CELLS:-$ROOT/bench/cells}
-RESULTS=${RESULTS:-}
+CELLS=${SC_CELLS:-$ROOT/bench/cells}
+RESULTS=${SC_RESULTS:-}
 export MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
 
 # Cells that ONLY names and this machine has the CPUs for: NAME VARIANTS CPUS PARAMETERS
@@ -28,14 +28,16 @@ kernels() {
 }
 
 prepare() {
-	local variant layout
+	local variant layout place
 	[[ -d $BUNDLE ]] || "$ROOT/scripts/setup.sh" source patch build guest compare "${pictures[@]}"
 	while IFS= read -r variant; do
 		for ((layout = 0; layout < layouts; layout++)); do
+			place=$layout
+			[[ -z $RESULTS ]] || place=
 			if [[ -d $BUNDLE ]]; then
 				image["$variant $layout"]=$BUNDLE/bzImage-$variant-$layout
 			else
-				image["$variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant" "$layout")
+				image["$variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant" "$place")
 			fi
 		done
 	done < <(kernels)
@@ -117,7 +119,7 @@ left_out=$(sed 's/#.*//' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~
 [[ -z $left_out ]] || note "left out, since this machine has $(nproc) CPUs: $(paste -sd' ' <<<"$left_out")"
 [[ -n $(cells) ]] || die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' cells | cut -d' ' -f1 | paste -sd' ')"
 
-# Enough of a demonstration: one layout of the kernel, and tables without pictures.
+# Enough of a demonstration: one kernel, off and on, so that its layout does not matter, and tables without pictures.
 layouts=$((ROUNDS < LAYOUTS ? ROUNDS : LAYOUTS)) pictures=(bench) text=()
 [[ -z $RESULTS ]] || { layouts=1 pictures=() text=(--text); }
 # Also keeps the builds of others off the machine while it is measured.
@@ -127,9 +129,11 @@ prepare
 results=${RESULTS:-$CACHE/bench/$BASE-$(identity | sha256sum | cut -c1-8)}
 mkdir -p "$results" || die "cannot make the folder $results"
 cp "$CELLS" "$results/cells"
+# Of all rounds that are there
+before=$(awk '$1 == "layouts" { print $2 }' "$results/conditions" 2>/dev/null || true)
 {
-	echo "layouts $layouts"
-	echo "commit $(cat "$BUNDLE/commit" 2>/dev/null || git -C "$ROOT" describe --always --dirty)"
+	echo "layouts $((${before:-0} > layouts ? before : layouts))"
+	echo "commit $(cat "$BUNDLE/commit" 2>/dev/null || git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)"
 	echo "qemu $(qemu-system-x86_64 --version | head -n 1)"
 } >"$results/conditions"
 mapfile -t todo < <(guests | while read -r round name variant rest; do
@@ -145,6 +149,8 @@ for guest in "${todo[@]}"; do
 		"$(variant_parameters "$variant") $parameters" --cpus "$cpus" </dev/null || {
 		state=BROKEN
 		broken+=("$file.part")
+		[[ -z $RESULTS ]] || die "this guest broke. The end of its result, $file.part:
+$(tail -n 4 "$file.part")"
 	}
 	done=$((done + 1))
 	note "$(printf '  %3d/%d  round %d  %-14s %-9s %-6s  %s' "$done" "${#todo[@]}" "$round" "$name" "$variant" "$state" \
@@ -153,6 +159,8 @@ done
 if [[ -d $BUNDLE ]]; then
 	note "the raw results: $results; scripts/bench.py makes a page of them where python3, gnuplot and ministat are"
 else
-	"$ROOT/scripts/bench.py" "${text[@]}" "$results"
+	status=0
+	"$ROOT/scripts/bench.py" "${text[@]}" "$results" || status=$?
 fi
 ((${#broken[@]} == 0)) || die "${#broken[@]} guests broke; the same command tries them again. Their results: ${broken[*]}"
+exit "${status:-0}"

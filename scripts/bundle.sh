@@ -10,7 +10,7 @@
 out=$(realpath -m "$1")
 BASE=${BASE:-6.18}
 check_base "$BASE"
-FILES=(scripts/common.sh scripts/measure.sh scripts/guest.sh scripts/bench.sh guest/splats guest/splats.allowed
+FILES=(scripts/common.sh scripts/stage.sh scripts/measure.sh scripts/guest.sh scripts/bench.sh guest/splats guest/splats.allowed
 	bench/cells bases/versions LICENSE)
 # What qemu reads when it boots a kernel on -machine pc.
 FIRMWARE=(bios-256k.bin linuxboot_dma.bin linuxboot.bin kvmvapic.bin)

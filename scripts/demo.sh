@@ -13,7 +13,8 @@ check_one_of COMP "$COMP" lz4 zstd lzo-rle
 check_one_of STORE "$STORE" zram zswap
 check_one_of LRU "$LRU" mglru classic
 check_number CPUS "$CPUS" 1 16
-((CPUS <= $(nproc))) || die "CPUS=$CPUS is not valid: this machine has $(nproc) CPUs, and a guest with more measures nothing"
+((CPUS <= $(nproc))) || die "a guest with $CPUS CPUs cannot be measured on a machine with $(nproc): give CPUS=$(nproc) or less"
+((CPUS > 1)) || note "with one CPU nothing is handed over: on is as off"
 
 lru_gen=y
 [[ $LRU == mglru ]] || lru_gen=0
@@ -21,6 +22,6 @@ make_tmp ""
 for scenario in drain burst storm; do
 	echo "$scenario/$STORE-$COMP-$LRU off,on $CPUS sc.scenario=$scenario sc.comp=$COMP sc.store=$STORE sc.lru_gen=$lru_gen"
 done >"$TMP/cells"
-RESULTS=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE
-export BASE RESULTS ROUNDS=${ROUNDS:-3} ONLY='' CELLS=$TMP/cells
+results=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE
+export BASE SC_RESULTS=$results SC_CELLS=$TMP/cells ROUNDS=${ROUNDS:-3} ONLY=''
 "$ROOT/scripts/bench.sh"

@@ -101,10 +101,11 @@ without_later_ideas() {	# BASE STAGE PATCH OVERLAY-FILE...
 	while IFS= read -r later; do
 		later=$(base_patch "$base" "$later")
 		grep -qxF -f <(patched_files "$later") <(printf '%s\n' "$@") || continue
-		output=$(cd "$stage" && GIT_CEILING_DIRECTORIES=${stage%/*} git apply -R "${@/#/--include=}" "$later" 2>&1) ||
+		output=$(cd "$stage" && GIT_CEILING_DIRECTORIES=${stage%/*} GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
+			git apply -R --whitespace=nowarn "${@/#/--include=}" "$later" 2>&1) ||
 			die "${later#"$ROOT"/} is not what it adds to the files of $patch. Make it again:
 $output"
-	done < <(series_lines | cut -d' ' -f1 | sed "1,/^$patch\$/d" | tac)
+	done < <(series_lines | cut -d' ' -f1 | sed "0,/^$patch\$/d" | tac)
 }
 
 # One commit of the series onto a staging folder.
