@@ -236,6 +236,18 @@ unsigned long swap_compress_node_limit(struct pglist_data *pgdat)
 	return limit;
 }
 
+/* Is one of its pageblocks isolated? A pageblock may be smaller than a large folio. */
+static bool swap_compress_is_isolated(struct folio *folio)
+{
+	long i;
+
+	for (i = 0; i < folio_nr_pages(folio); i += pageblock_nr_pages) {
+		if (is_migrate_isolate_page(folio_page(folio, i)))
+			return true;
+	}
+	return false;
+}
+
 /**
  * __swap_compress_queue() - hand a folio over, see swap_compress_queue()
  * @folio: locked, in the swap cache, clean, unmapped; the caller has isolated
@@ -258,7 +270,7 @@ bool __swap_compress_queue(struct folio *folio)
 	 * alloc_contig_range() and memory offlining first isolate a pageblock, and
 	 * then wait for its pages in flight: count the folio before looking.
 	 */
-	if (result == SCQ_QUEUED && is_migrate_isolate_page(&folio->page)) {
+	if (result == SCQ_QUEUED && swap_compress_is_isolated(folio)) {
 		scq_unreserve(scq, folio_nid(folio), folio_nr_pages(folio));
 		result = SCQ_INLINE_ISOLATED;
 	}
@@ -290,10 +302,8 @@ long swap_compress_memcg_inflight(const struct mem_cgroup *memcg)
 	return atomic_long_read(swap_compress_memcg_slot(memcg));
 }
 
-static void swap_compress_mod_inflight(struct pglist_data *pgdat,
-				       struct mem_cgroup *memcg, long nr_pages)
+static void swap_compress_mod_memcg(struct mem_cgroup *memcg, long nr_pages)
 {
-	mod_node_page_state(pgdat, NR_ISOLATED_ANON, nr_pages);
 	for (; memcg && !mem_cgroup_is_root(memcg);
 	     memcg = parent_mem_cgroup(memcg))
 		atomic_long_add(nr_pages, swap_compress_memcg_slot(memcg));
@@ -318,33 +328,35 @@ static void swap_compress_reset_memcgs(long nr_pages)
 	}
 }
 
-/*
- * Consecutive folios mostly are of one node and one cgroup: account them with one
- * call. Returns what was added for all of them.
- */
-static long swap_compress_account(struct list_head *folios, int sign)
+static void swap_compress_add_inflight(struct pglist_data *pgdat,
+				       struct mem_cgroup *memcg, long nr_pages)
+{
+	mod_node_page_state(pgdat, NR_ISOLATED_ANON, nr_pages);
+	swap_compress_mod_memcg(memcg, nr_pages);
+}
+
+/* Consecutive folios mostly are of one node and one cgroup: one call for them. */
+static void swap_compress_account(struct list_head *folios)
 {
 	struct pglist_data *pgdat = NULL;
 	struct mem_cgroup *memcg = NULL;
-	long nr_pages = 0, sum = 0;
 	struct folio *folio;
+	long nr_pages = 0;
 
 	guard(rcu)();	/* for folio_memcg() */
 	list_for_each_entry(folio, folios, lru) {
 		struct mem_cgroup *owner = folio_memcg(folio);
 
 		if (nr_pages && (folio_pgdat(folio) != pgdat || owner != memcg)) {
-			swap_compress_mod_inflight(pgdat, memcg, nr_pages);
+			swap_compress_add_inflight(pgdat, memcg, nr_pages);
 			nr_pages = 0;
 		}
 		pgdat = folio_pgdat(folio);
 		memcg = owner;
-		nr_pages += sign * folio_nr_pages(folio);
-		sum += sign * folio_nr_pages(folio);
+		nr_pages += folio_nr_pages(folio);
 	}
 	if (nr_pages)
-		swap_compress_mod_inflight(pgdat, memcg, nr_pages);
-	return sum;
+		swap_compress_add_inflight(pgdat, memcg, nr_pages);
 }
 
 /**
@@ -359,7 +371,7 @@ static long swap_compress_account(struct list_head *folios, int sign)
  */
 void __swap_compress_plug(struct list_head *folios)
 {
-	swap_compress_account(folios, 1);
+	swap_compress_account(folios);
 	scq_plug(swap_compress_scq, folios);
 }
 
@@ -472,7 +484,7 @@ int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
 	struct vm_area_struct *vma;
 	vm_fault_t fault = 0;
 
-	if (mmap_read_lock_killable(mm))
+	if (fatal_signal_pending(current) || mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = vma_lookup(mm, addr);
 	if (vma && vma_is_anonymous(vma))
@@ -481,6 +493,8 @@ int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
 					FAULT_FLAG_ALLOW_RETRY |
 					FAULT_FLAG_RETRY_NOWAIT, NULL);
 	mmap_read_unlock(mm);
+	if (fault & VM_FAULT_RETRY)	/* somebody holds the folio lock */
+		schedule_timeout_killable(1);
 	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
 }
 
@@ -761,12 +775,29 @@ static void swap_compress_put_back(struct folio *folio)
 				&swap_compress_debts[folio_nid(folio)]);
 	if (folio_mapped(folio) || folio_test_dirty(folio))
 		folio_set_active(folio);
+	scoped_guard(rcu)	/* for folio_memcg() */
+		swap_compress_mod_memcg(folio_memcg(folio),
+					-folio_nr_pages(folio));
 	folio_putback_lru(folio);
 }
 
+/*
+ * Uncharge and free folios. Until they are uncharged they are in flight to their
+ * cgroups: a task that waits for room there must not give up before.
+ */
 static void swap_compress_free(struct folio_batch *fbatch)
 {
-	mem_cgroup_uncharge_folios(fbatch);
+	struct mem_cgroup *memcgs[ARRAY_SIZE(fbatch->folios)];
+	unsigned int i, nr = folio_batch_count(fbatch);
+
+	scoped_guard(rcu) {	/* keeps the cgroups */
+		for (i = 0; i < nr; i++)
+			memcgs[i] = folio_memcg(fbatch->folios[i]);
+		mem_cgroup_uncharge_folios(fbatch);
+		for (i = 0; i < nr; i++)
+			swap_compress_mod_memcg(memcgs[i],
+						-folio_nr_pages(fbatch->folios[i]));
+	}
 	free_unref_folios(fbatch);
 }
 
@@ -787,17 +818,14 @@ static unsigned long swap_compress_finish(int nid, struct list_head *folios)
 	unsigned long nr_freed = 0;
 	struct folio_batch fbatch;
 	bool put_back = false;
-	long nr_finished;
-
-	nr_finished = -swap_compress_account(folios, -1);
-	if (scq_inflight(swap_compress_scq) == nr_finished)
-		swap_compress_reset_memcgs(nr_finished);
+	long nr_finished = 0;
 
 	folio_batch_init(&fbatch);
 	list_for_each_entry_safe(folio, next, folios, lru) {
 		long nr_pages = folio_nr_pages(folio);
 
 		list_del(&folio->lru);
+		nr_finished += nr_pages;
 		if (!swap_compress_reclaim(folio)) {
 			swap_compress_put_back(folio);
 			put_back = true;
@@ -810,6 +838,9 @@ static unsigned long swap_compress_finish(int nid, struct list_head *folios)
 	}
 	if (folio_batch_count(&fbatch))
 		swap_compress_free(&fbatch);
+	mod_node_page_state(NODE_DATA(nid), NR_ISOLATED_ANON, -nr_finished);
+	if (scq_inflight(swap_compress_scq) == nr_finished)
+		swap_compress_reset_memcgs(nr_finished);
 	if (nr_freed && scq_has_waiters(swap_compress_scq))
 		swap_compress_flush_free_lists();
 	/*

@@ -37,7 +37,9 @@ static bool scq_wait_is_over(const struct scq_need *need, long goal)
 
 /*
  * Wait until there is enough, or until as many pages are finished as were in flight:
- * the task does not wait for pages that are handed over later.
+ * the task does not wait for pages that are handed over later. If nobody counts which
+ * of the finished pages could help (@finished stays 0), it waits until none is in
+ * flight.
  *
  * Workers may get no CPU, or hang in a device. A task that gives up records that in
  * @gave_up, and until something is finished no other task tries.
@@ -342,7 +344,8 @@ static long swap_compress_charge_inflight(const struct scq_need *need,
 	const struct swap_compress_charge *charge =
 		container_of_const(need, struct swap_compress_charge, need);
 
-	*finished = scq_finished(swap_compress_scq);
+	/* No goal: what has been finished may have been of other cgroups. */
+	*finished = 0;
 	return swap_compress_memcg_inflight(charge->memcg);
 }
 

@@ -602,6 +602,7 @@ void scq_plug(struct scq *scq, struct list_head *folios)
 			continue;
 		batch->nr_pages = scq_cut(plug, &batch->folios, batch_pages);
 		batch->since = now;
+		plug->since = now;	/* of what is left */
 		queue_work(scq->wq, &batch->work);
 	}
 	/* The pool was empty, or a large folio came behind a partial list. */
