@@ -29,7 +29,8 @@
  *    still write to it through a stale TLB entry.
  * 3. A full plug list, counted in pages, becomes a *batch*: one object of a fixed
  *    pool, and one work item. A partial plug list is *pushed* before kswapd sleeps,
- *    by swapoff, by a task that waits, and at the latest after a tick.
+ *    by swapoff, by a task that waits as its last resort, and at the latest after
+ *    a tick.
  * 4. A worker *cancels* the folios of the batch that are in use again or that have
  *    no user left. It *stores* the others in order, ends their writeback, and
  *    *finishes* their reclaim: it removes each folio that nobody has taken back
@@ -118,8 +119,8 @@ static atomic_long_t swap_compress_debts[MAX_NUMNODES];
 
 /*
  * Pages in flight of each cgroup and its descendants, by a hash of its address. If
- * two cgroups share a slot, one may wait for pages of the other. Linux 7.1 moves the
- * folios of a removed cgroup to its parent: those in flight stay in its slot, see
+ * two cgroups share a slot, one may wait for pages of the other. The folios of a
+ * removed cgroup may move to its parent. Those in flight then stay in its slot, see
  * swap_compress_reset_memcgs().
  */
 #define SWAP_COMPRESS_MEMCG_BITS	8
@@ -149,9 +150,9 @@ static bool swap_compress_may_zswap(struct mem_cgroup *memcg)
 }
 
 /*
- * The limits of zswap are checked before hand-over. If zswap is full and the memcg
- * forbids the device, reclaim has to activate the folio, and a worker cannot tell
- * it to.
+ * If zswap is full, the folio is written to the device, or becomes active if its memcg
+ * forbids that. Reclaim knows best what to do then. zswap may still become full before
+ * the store.
  */
 static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 {
@@ -159,8 +160,8 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
 	if (data_race(folio_swap_flags(folio)) & SWP_FS_OPS)
 		return SCQ_INLINE_DEVICE;
 	/*
-	 * zswap takes a large folio whole or not at all (6.12: never), and a worker
-	 * would then wait for the disk.
+	 * zswap takes a large folio whole or not at all. If not, a worker could only
+	 * start the write to the disk, which reclaim can do as well.
 	 */
 	if (folio_test_large(folio) && !swap_folio_synchronous(folio))
 		return SCQ_INLINE_DEVICE;
@@ -201,7 +202,7 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 	 * A task in compaction waits until fewer pages are isolated. Pages in flight
 	 * count as isolated, so hand over nothing until the task has gone on. It looks
 	 * again every 50th of a second. If workers woke it earlier, it would leave the
-	 * wait queue, and the queue would fill again first.
+	 * wait queue, and swap_compress would accept more folios first.
 	 */
 	if (waitqueue_active(isolated))
 		return SCQ_INLINE_INFLIGHT;
@@ -253,7 +254,7 @@ static bool swap_compress_is_isolated(struct folio *folio)
  * @folio: locked, in the swap cache, clean, unmapped; the caller has isolated
  *	it and holds that reference
  *
- * Context: may sleep; called by swap_writeout() (6.12: swap_writepage()).
+ * Context: may sleep; called by the function that writes a folio to swap.
  * Return: true if @folio was accepted. It is under writeback and unlocked, and
  * the caller must pass it to swap_compress_plug() after the TLB flush. False if
  * nothing was done.
@@ -309,7 +310,10 @@ static void swap_compress_mod_memcg(struct mem_cgroup *memcg, long nr_pages)
 		atomic_long_add(nr_pages, swap_compress_memcg_slot(memcg));
 }
 
-/* Nothing but @nr_pages is in flight, and these are not counted any more: be exact. */
+/*
+ * Nothing but @nr_pages is in flight, and the slots do not count these any more: clear
+ * what removed cgroups left in their slots.
+ */
 static void swap_compress_reset_memcgs(long nr_pages)
 {
 	unsigned int i;
@@ -360,7 +364,7 @@ static void swap_compress_account(struct list_head *folios)
 }
 
 /**
- * __swap_compress_plug() - pass on the folios that a pass has queued
+ * __swap_compress_plug() - move the queued folios of a pass to a plug list
  * @folios: accepted by swap_compress_queue(), linked by folio->lru; empty on
  *	return
  *
@@ -431,14 +435,15 @@ static bool swap_compress_has_slot_users(struct folio *folio)
  **********************************/
 
 /**
- * __swap_compress_shared() - is a folio shared that is mapped as if it were?
- * @folio: mapped folio; its page table is locked
+ * __swap_compress_shared() - is a folio really shared that is mapped as shared?
+ * @folio: folio that is mapped, not as exclusive; its page table is locked
  *
  * do_swap_page() maps a queued folio as if it were shared, so that a write copies it.
  *
  * Context: any.
  * Return: false if no other page table maps the folio or has its swap entry. Also
  * false if somebody holds the folio lock: then, at worst, a shared page is copied.
+ * A large folio counts as shared.
  */
 bool __swap_compress_shared(struct folio *folio)
 {
@@ -761,15 +766,15 @@ static bool swap_compress_reclaim(struct folio *folio)
 }
 
 /*
- * Return a folio to the LRU. Its write is under way, it is in use again, or its store
- * failed and would fail again at once. In the last two cases it becomes active, since
- * reclaim should not look at it next; compare "rejected folios" in evict_folios(), and
- * AOP_WRITEPAGE_ACTIVATE. kswapd has counted it as reclaimed, see
- * __swap_compress_deduct().
+ * Return a folio to the LRU. Its write is under way, it is locked or referenced, it is
+ * in use again, or its store failed and would fail again at once. In the last two cases
+ * it becomes active, since reclaim should not look at it next; compare "rejected
+ * folios" in evict_folios(), and AOP_WRITEPAGE_ACTIVATE. If kswapd handed it over, it
+ * has counted it as reclaimed, see __swap_compress_deduct().
  */
 static void swap_compress_put_back(struct folio *folio)
 {
-	/* While kswapd sleeps there is no round to correct: others hand over. */
+	/* While kswapd sleeps, other tasks hand over, and nobody subtracts. */
 	if (!waitqueue_active(&folio_pgdat(folio)->kswapd_wait))
 		atomic_long_add(folio_nr_pages(folio),
 				&swap_compress_debts[folio_nid(folio)]);
@@ -870,8 +875,9 @@ static const struct scq_ops swap_compress_ops = {
 /*
  * The workqueue is unbound because the work should run on idle CPUs. It has
  * WQ_MEM_RECLAIM because reclaim waits for it; the rescuer alone can finish every
- * batch. There is a worker for each CPU except the one that kswapd uses: with one
- * more, a worker and kswapd would share a CPU and switch contexts twice as often.
+ * batch. There is a worker for each CPU except one, which kswapd uses, up to a
+ * maximum: with one more, a worker and kswapd would share a CPU and switch contexts
+ * twice as often.
  * A batch wakes at most one worker, so that light pressure keeps one busy. Only a
  * large folio wakes more, to store its slices.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What swap_compress and the rest of mm use of each other; included by mm/swap.h. While
- * swap_compress is off, nearly each call from the rest of mm costs a static branch
+ * swap_compress is off, nearly every call from the rest of mm costs a static branch
  * only.
  */
 #ifndef _MM_SWAP_COMPRESS_H
@@ -190,7 +190,7 @@ static inline bool swap_compress_wait_memcg(struct mem_cgroup *memcg)
 	return swap_compress_on() && __swap_compress_wait_memcg(memcg);
 }
 
-/* The same for a task that waits instead of reclaiming */
+/* Like swap_compress_wait(), for a task that waits instead of reclaiming */
 static inline bool swap_compress_throttle(struct zonelist *zonelist, int order,
 					  gfp_t gfp, nodemask_t *nodes)
 {

@@ -11,16 +11,13 @@
 #include <linux/suspend.h>
 #include "swap_compress_internal.h"
 
-/*
- * Suspend is refused if no store ends for that long. The freezer would only time out
- * later, on a kworker or kswapd, and could not say why.
- */
+/* Suspend is refused if no store ends for that long. */
 #define SWAP_COMPRESS_PM_WAIT	(10 * HZ)
 
 /*
  * Nothing is accepted until after resume, so that nothing is in flight while the
- * snapshot is taken. kswapd is frozen later, and until then stores its folios
- * itself. A store that does not end would keep kswapd from freezing.
+ * image is made. kswapd is frozen later, and until then stores its folios itself. On a
+ * device that is stuck, kswapd would hang in such a store, and could not be frozen.
  */
 static int swap_compress_pm(struct notifier_block *nb, unsigned long event,
 			    void *unused)

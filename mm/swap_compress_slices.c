@@ -2,8 +2,8 @@
 /*
  * Store a large folio in slices, with the help of other workers.
  *
- * A folio that is larger than a batch goes alone. One worker would take long for it,
- * while other workers may have nothing to do.
+ * One worker would take long for a folio of many pages, while other workers may have
+ * nothing to do.
  */
 
 #include <linux/cpumask.h>
@@ -68,7 +68,7 @@ static void scq_helper_work(struct work_struct *work)
  *	may run in parallel.
  * @private: for @store
  *
- * There are at most as many helpers as other CPUs. A helper that has not begun when
+ * There are at most as many helpers as other CPUs, and as other slices. A helper that has not begun when
  * no slice is left is cancelled, so that the folio never waits for a worker to
  * become free.
  *

@@ -77,9 +77,9 @@ static bool scq_is_stuck(struct scq *scq, const long *gave_up)
  * progress, or it could try for ever.
  *
  * Context: may sleep, killable. Locks that a store needs may be held.
- * Return: true if the task waited, and there is enough now. It does not wait if
- * nothing is in flight, or if an earlier wait timed out and nothing has been
- * finished since.
+ * Return: true if the task waited, and there is enough now. It does not wait if there
+ * is enough to begin with, if nothing is in flight that could help, or if an earlier
+ * wait timed out and nothing has been finished since.
  */
 bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
 {
@@ -135,8 +135,8 @@ bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
  **********************************/
 
 /*
- * The longest that a task waits as its last resort. All that may be in flight is
- * stored within that time, unless workers get no CPU.
+ * The longest that a task waits as its last resort. With the default bound, all that
+ * may be in flight is stored within that time, unless workers get no CPU.
  */
 #define SWAP_COMPRESS_WAIT	(HZ / 2)
 /* The longest that a task waits that could as well reclaim for itself */

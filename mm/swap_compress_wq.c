@@ -463,7 +463,7 @@ void scq_finish_settled(struct scq_job *job)
 }
 
 /*
- * sysfs can change the nice value of workers but offers no function to read it.
+ * The nice value of workers can be changed in sysfs, but no function reads it.
  * scq_throttle() needs it: a task of higher priority does not wait for workers.
  */
 static void scq_note_nice(struct scq *scq)

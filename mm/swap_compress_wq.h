@@ -27,8 +27,8 @@ struct scq;
 
 /*
  * What happened to the folios that reclaim offered, in pages; SCQ_BATCHES, SCQ_WAITS
- * and SCQ_THROTTLED count events. The reasons for which reclaim stores a folio
- * itself are counters too, so that a decision and its counter cannot differ.
+ * and SCQ_THROTTLED count events. Why reclaim stores a folio itself is counted too:
+ * swap_compress_eligible() returns the counter.
  *
  * SCQ_STORED to SCQ_CANCELLED_FREED are the results of a queued folio: their sum is
  * SCQ_QUEUED when nothing is in flight. A new counter also needs a name in
@@ -108,8 +108,8 @@ struct scq_ops {
  * struct scq_need - what a task waits for; embedded in a structure of its own
  * @enough: Can the task go on?
  * @nr_inflight: Number of pages in flight that could help it. Also stores into
- *	@finished how many such pages were ever finished; only differences of it
- *	are used.
+ *	@finished how many such pages were ever finished, of which only differences
+ *	are used; or always 0 if nobody counts these.
  *
  * Both are called with the task's state set, and must not sleep.
  */
