@@ -197,6 +197,63 @@ TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
 	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
 }
 
+#define OTHER_PAGES	1900
+#define OWN_PAGES	64
+
+/*
+ * Few pages of the group are queued behind many others. Locks pages until the group is
+ * at its limit and has to wait.
+ */
+static int lock_behind_others(void)
+{
+	unsigned long waits = stat_get("waits");
+	struct area others, own;
+	unsigned char *locked;
+	unsigned long page;
+
+	area_map(&others, OTHER_PAGES);
+	area_fill(&others);
+	if (sys_write(GROUP "cgroup.procs", "0"))
+		return 99;
+	area_map(&own, OWN_PAGES);
+	area_fill(&own);
+	locked = mmap(NULL, LIMIT_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (locked == MAP_FAILED)
+		return 3;
+	madvise(others.base, OTHER_PAGES * PAGE_BYTES, MADV_PAGEOUT);
+	madvise(own.base, OWN_PAGES * PAGE_BYTES, MADV_PAGEOUT);
+	if (sys_long(SWAP_COMPRESS "inflight_pages") < OTHER_PAGES * 9 / 10)
+		return 2;
+	for (page = 0; page < LIMIT_PAGES && stat_get("waits") == waits; page++) {
+		if (mlock(locked + page * PAGE_BYTES, PAGE_BYTES))
+			return 3;
+	}
+	munmap(locked, LIMIT_PAGES * PAGE_BYTES);
+	return area_verify(&others) || area_verify(&own);
+}
+
+/* What is finished of others is no reason to give up. */
+TEST_F_TIMEOUT(memcg, limit_waits_behind_others, TIMEOUT)
+{
+	unsigned long waits = stat_get("waits");
+	pid_t pid;
+
+	if (!stick_workers(10))
+		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
+	ASSERT_EQ(0, sys_write_long(SWAP_COMPRESS "max_inflight_pages",
+				    OTHER_PAGES + 2 * OWN_PAGES));
+	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
+				    LIMIT_PAGES * PAGE_BYTES));
+	pid = fork();
+	if (!pid)
+		_exit(lock_behind_others());
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_ENOUGH(1, stat_get("waits") - waits);
+	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
+}
+
 static int load_until_refused(void)
 {
 	unsigned long refused = stat_get("inline_zswap");
