@@ -591,7 +591,7 @@ static void swap_compress_store_memory(struct scq_job *job)
 /* Folios in a bio; bounded because the bio_vecs are on the stack */
 #define SWAP_COMPRESS_BIO_FOLIOS	SWAP_CLUSTER_MAX
 
-static int swap_compress_submit(struct bio *bio)
+static int swap_compress_write_bio(struct bio *bio)
 {
 	if (scq_should_fail(SCQ_FAULT_BIO)) {
 		bio_uninit(bio);	/* as bio_endio() does */
@@ -612,7 +612,7 @@ static bool swap_compress_store_slice(void *private, unsigned int first_page,
 		return false;
 	bio_trim(&bio, (sector_t)first_page << PAGE_SECTORS_SHIFT,
 		 (sector_t)nr_pages << PAGE_SECTORS_SHIFT);
-	err = swap_compress_submit(&bio);
+	err = swap_compress_write_bio(&bio);
 	bio_uninit(&bio);
 	return !err;
 }
@@ -657,7 +657,7 @@ static unsigned int swap_compress_write(struct list_head *folios,
 			break;
 		nr++;
 	}
-	*err = swap_compress_submit(&bio);
+	*err = swap_compress_write_bio(&bio);
 	return nr;
 }
 

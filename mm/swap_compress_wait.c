@@ -47,15 +47,15 @@ static bool scq_wait_is_over(const struct scq_need *need, long goal)
 static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
 			 bool exclusive, long timeout, long *gave_up)
 {
-	long goal, left;
+	long goal, nr_inflight, ret;
 
-	left = need->nr_inflight(need, &goal);
-	goal += left;
-	left = ___wait_event(scq->progress,
-			     ___wait_cond_timeout(scq_wait_is_over(need, goal)),
-			     TASK_KILLABLE, exclusive, timeout,
-			     __ret = schedule_timeout(__ret));
-	if (!left)
+	nr_inflight = need->nr_inflight(need, &goal);
+	goal += nr_inflight;
+	ret = ___wait_event(scq->progress,
+			    ___wait_cond_timeout(scq_wait_is_over(need, goal)),
+			    TASK_KILLABLE, exclusive, timeout,
+			    __ret = schedule_timeout(__ret));
+	if (!ret)
 		WRITE_ONCE(*gave_up, scq_finished(scq));
 	return need->enough(need);
 }

@@ -124,7 +124,7 @@ struct scq_plug_list;
 struct scq_stats;
 
 /**
- * struct scq - a queue of folios to be stored by a workqueue
+ * struct scq - swap_compress queue: folios to be stored by a workqueue
  *
  * Legend: I: set by scq_init() and constant, K: written under @knob_lock and
  * read with READ_ONCE(), P: protected by @pool_lock, A: atomic.
