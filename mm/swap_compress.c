@@ -753,14 +753,20 @@ VISIBLE_IF_KUNIT void swap_compress_end_writeback(struct scq_job *job)
  */
 static bool swap_compress_reclaim(struct folio *folio)
 {
+	struct mem_cgroup *memcg;
 	bool reclaimed;
 
 	if (!folio_trylock(folio))
 		return false;
+	guard(rcu)();	/* for folio_memcg() */
+	memcg = folio_memcg(folio);
 	reclaimed = folio_test_swapcache(folio) &&
 		    !folio_test_writeback(folio) &&
 		    !folio_test_dirty(folio) &&
 		    reclaim_swapcache_folio(folio);
+	/* cgroup v1 uncharges it when it leaves the swap cache. */
+	if (reclaimed && !folio_memcg(folio))
+		swap_compress_mod_memcg(memcg, -folio_nr_pages(folio));
 	folio_unlock(folio);
 	return reclaimed;
 }
@@ -794,14 +800,19 @@ static void swap_compress_free(struct folio_batch *fbatch)
 {
 	struct mem_cgroup *memcgs[ARRAY_SIZE(fbatch->folios)];
 	unsigned int i, nr = folio_batch_count(fbatch);
+	long nr_pages = 0;
 
 	scoped_guard(rcu) {	/* keeps the cgroups */
 		for (i = 0; i < nr; i++)
 			memcgs[i] = folio_memcg(fbatch->folios[i]);
 		mem_cgroup_uncharge_folios(fbatch);
-		for (i = 0; i < nr; i++)
-			swap_compress_mod_memcg(memcgs[i],
-						-folio_nr_pages(fbatch->folios[i]));
+		for (i = 0; i < nr; i++) {
+			nr_pages += folio_nr_pages(fbatch->folios[i]);
+			if (i + 1 < nr && memcgs[i + 1] == memcgs[i])
+				continue;
+			swap_compress_mod_memcg(memcgs[i], -nr_pages);
+			nr_pages = 0;
+		}
 	}
 	free_unref_folios(fbatch);
 }

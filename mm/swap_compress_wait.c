@@ -41,12 +41,13 @@ static bool scq_wait_is_over(const struct scq_need *need, long goal)
  * of the finished pages could help (@finished stays 0), it waits until none is in
  * flight.
  *
- * Workers may get no CPU, or hang in a device. A task that gives up records that in
- * @gave_up, and until something is finished no other task tries.
+ * Workers may get no CPU, or hang in a device. A task in whose time nothing was finished
+ * records that in @gave_up, and until something is finished no other task tries.
  */
 static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
 			 bool exclusive, long timeout, long *gave_up)
 {
+	const long before = scq_finished(scq);
 	long goal, nr_inflight, ret;
 
 	nr_inflight = need->nr_inflight(need, &goal);
@@ -55,8 +56,8 @@ static bool scq_wait_for(struct scq *scq, const struct scq_need *need,
 			    ___wait_cond_timeout(scq_wait_is_over(need, goal)),
 			    TASK_KILLABLE, exclusive, timeout,
 			    __ret = schedule_timeout(__ret));
-	if (!ret)
-		WRITE_ONCE(*gave_up, scq_finished(scq));
+	if (!ret && scq_finished(scq) == before)
+		WRITE_ONCE(*gave_up, before);
 	return need->enough(need);
 }
 
@@ -337,16 +338,19 @@ static bool swap_compress_charge_enough(const struct scq_need *need)
 	       page_counter_read(memory) + SWAP_CLUSTER_MAX;
 }
 
-/* Pages in flight that are charged to the cgroup or a descendant */
+/*
+ * If pages are in flight that are charged to the cgroup or a descendant: all pages in
+ * flight, since pages of others may come first.
+ */
 static long swap_compress_charge_inflight(const struct scq_need *need,
 					  long *finished)
 {
 	const struct swap_compress_charge *charge =
 		container_of_const(need, struct swap_compress_charge, need);
 
-	/* No goal: what has been finished may have been of other cgroups. */
-	*finished = 0;
-	return swap_compress_memcg_inflight(charge->memcg);
+	*finished = scq_finished(swap_compress_scq);
+	return swap_compress_memcg_inflight(charge->memcg) ?
+	       scq_inflight(swap_compress_scq) : 0;
 }
 
 /**
@@ -440,7 +444,7 @@ static long swap_compress_range_inflight(const struct scq_need *need,
  */
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
 {
-	/* A large folio may begin before the range, but not before its pageblock. */
+	/* A large folio may begin before the range, mostly not before its pageblock. */
 	unsigned long pfn = pageblock_start_pfn(start_pfn);
 	const struct swap_compress_range range = {
 		.need.enough	  = swap_compress_range_enough,
