@@ -21,7 +21,7 @@
 #define LOW_MIB		3L		/* what wakes kswapd, over free now */
 #define STEP_MIB	6L		/* from there to where it sleeps */
 #define ENOUGH_PAGES	1024UL		/* for a test to mean something */
-#define SETTLE_MS	60000
+#define SETTLE_MS	180000
 
 #define MIX_FILE	"/data/mix"
 

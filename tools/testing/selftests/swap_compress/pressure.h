@@ -12,7 +12,7 @@
 #include "mix.h"
 #include "sysfile.h"
 
-#define TIMEOUT		180		/* seconds; emulated, with KASAN */
+#define TIMEOUT		480		/* seconds; emulated, with KASAN */
 #define AREA_MIB	48UL
 #define AREA_PAGES	(AREA_MIB * PAGES_PER_MIB)
 #define LOADERS		2

@@ -200,6 +200,7 @@ TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
 
 #define OTHER_PAGES	1400UL
 #define OWN_PAGES	64UL
+#define MARGIN_PAGES	16UL
 
 /*
  * Few pages of the group are queued behind many others. Locks pages until the group is
@@ -211,6 +212,7 @@ static int lock_behind_others(void)
 	struct area others, own;
 	unsigned char *locked;
 	bool waited = false;
+	long queued;
 
 	area_map(&others, OTHER_PAGES);
 	area_fill(&others);
@@ -224,11 +226,21 @@ static int lock_behind_others(void)
 		return 3;
 	madvise(others.base, OTHER_PAGES * PAGE_BYTES, MADV_PAGEOUT);
 	madvise(own.base, OWN_PAGES * PAGE_BYTES, MADV_PAGEOUT);
+	queued = sys_long(SWAP_COMPRESS "inflight_pages");
+	if (queued < (long)OTHER_PAGES * 9 / 10)
+		return 2;
+	/* While the first batch still waits: nearly all that the limit allows */
+	page = LIMIT_PAGES - MARGIN_PAGES -
+	       sys_long(GROUP "memory.current") / PAGE_BYTES;
+	if (page > LIMIT_PAGES || mlock(locked, page * PAGE_BYTES))
+		return 3;
 	fault_set(FAULT_OWN, "delay_ms", 10);
+	while (sys_long(SWAP_COMPRESS "inflight_pages") >= queued)
+		sleep_ms(1);
 	waits = stat_get("waits");
-	for (page = 0; page < LIMIT_PAGES && !waited; page++) {
+	for (; page < LIMIT_PAGES && !waited; page++) {
 		if (sys_long(SWAP_COMPRESS "inflight_pages") <
-		    (long)OTHER_PAGES * 9 / 10)
+		    queued - (long)OTHER_PAGES / 5)
 			return 2;
 		if (mlock(locked + page * PAGE_BYTES, PAGE_BYTES))
 			return 3;
@@ -251,7 +263,7 @@ TEST_F_TIMEOUT(memcg, limit_waits_behind_others, TIMEOUT)
 	if (sys_read(LRU_GEN, lru_gen, sizeof(lru_gen)) ||
 	    !strtoul(lru_gen, NULL, 16))
 		SKIP(return, "needs MGLRU, which bounds less what is in flight");
-	if (!stick_workers(300))
+	if (!stick_workers(3000))
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	/* The more run at a time, the sooner it is its turn. */
 	ASSERT_EQ(0, sys_write(WORKQUEUE "max_active", "1"));
