@@ -257,14 +257,14 @@ TEST_F_TIMEOUT(memcg, limit_waits_behind_others, TIMEOUT)
 	int status;
 	pid_t pid;
 
-	if (sys_write_long(SWAP_COMPRESS "max_inflight_pages",
-			   OTHER_PAGES + 2 * OWN_PAGES))
-		SKIP(return, "needs 400 MiB of memory");
 	if (sys_read(LRU_GEN, lru_gen, sizeof(lru_gen)) ||
 	    !strtoul(lru_gen, NULL, 16))
 		SKIP(return, "needs MGLRU, which bounds less what is in flight");
 	if (!stick_workers(3000))
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+	if (sys_write_long(SWAP_COMPRESS "max_inflight_pages",
+			   OTHER_PAGES + 2 * OWN_PAGES))
+		SKIP(return, "needs 400 MiB of memory");
 	/* The more run at a time, the sooner it is its turn. */
 	ASSERT_EQ(0, sys_write(WORKQUEUE "max_active", "1"));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
