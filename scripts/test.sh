@@ -179,9 +179,6 @@ everyday() {
 	run "debug kernel that patches its code, 6.12" "source patch build guest" on_base 6.12 patching \
 		"sc.program=swap_compress_test,swap_change_test sc.test=$PATCHED"
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
-	# All of it takes KCSAN a quarter of an hour.
-	run "integration test in a guest, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan \
-		"sc.program=swap_compress_test,swap_change_test,swap_zswap_test sc.test=$RACES"
 }
 
 # What everyday() leaves out.
@@ -211,7 +208,6 @@ long_forms() {
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
 }
 
-RACES=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load,everything_at_once
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
 

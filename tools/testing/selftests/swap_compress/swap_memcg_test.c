@@ -234,7 +234,7 @@ static int lock_behind_others(void)
 	       sys_long(GROUP "memory.current") / PAGE_BYTES;
 	if (page > LIMIT_PAGES || mlock(locked, page * PAGE_BYTES))
 		return 3;
-	fault_set(FAULT_OWN, "delay_ms", 10);
+	fault_set(FAULT_OWN, "delay_ms", 40);
 	while (sys_long(SWAP_COMPRESS "inflight_pages") >= queued)
 		sleep_ms(1);
 	waits = stat_get("waits");
