@@ -220,7 +220,7 @@ static int lock_behind_others(void)
 		return 99;
 	area_map(&own, OWN_PAGES);
 	area_fill(&own);
-	locked = mmap(NULL, LIMIT_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+	locked = mmap(NULL, 2 * LIMIT_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (locked == MAP_FAILED)
 		return 3;
@@ -238,15 +238,15 @@ static int lock_behind_others(void)
 	while (sys_long(SWAP_COMPRESS "inflight_pages") >= queued)
 		sleep_ms(1);
 	waits = stat_get("waits");
-	for (; page < LIMIT_PAGES && !waited; page++) {
+	for (; page < LIMIT_PAGES && !waited; page += MARGIN_PAGES) {
 		if (sys_long(SWAP_COMPRESS "inflight_pages") <
 		    queued - (long)OTHER_PAGES / 5)
 			return 2;
-		if (mlock(locked + page * PAGE_BYTES, PAGE_BYTES))
+		if (mlock(locked + page * PAGE_BYTES, MARGIN_PAGES * PAGE_BYTES))
 			return 3;
 		waited = stat_get("waits") > waits;
 	}
-	munmap(locked, LIMIT_PAGES * PAGE_BYTES);
+	munmap(locked, 2 * LIMIT_PAGES * PAGE_BYTES);
 	return area_verify(&others) || area_verify(&own);
 }
 
