@@ -58,6 +58,7 @@ Variable  Range                                            Default
   DURATION 60 to 864000 seconds (make soak)                3600
   SOAK    the same (make test-all)                         3600
   STAGES  a regular expression: stages of make test, make test-all  all
+  TIME_LIMIT minutes after which make test begins no stage      none
 
 Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to stdout, all else to stderr.
 endef

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # test.sh [all]: everything a change must pass; with all, also what takes hours: every base, the long forms, SOAK seconds of
-# soak. STAGES=REGEX takes the stages whose heading matches. Last line: N passed, N failed, N skipped.
+# soak. STAGES=REGEX takes the stages whose heading matches. TIME_LIMIT=MINUTES begins none after that time: each is then
+# a skip. Last line: N passed, N failed, N skipped.
 
 . "$(dirname "$0")/common.sh"
 
 BASE=6.18
-SOAK=${SOAK:-3600} STAGES=${STAGES:-}
+SOAK=${SOAK:-3600} STAGES=${STAGES:-} TIME_LIMIT=${TIME_LIMIT:-}
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
 GUEST_TIMEOUT=2400
@@ -27,6 +28,11 @@ run() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
 	shift 2
 	[[ $title =~ $STAGES ]] || return 0
 	printf '\n== %s\n' "$title"
+	if [[ -n $TIME_LIMIT ]] && ((EPOCHSECONDS - begin >= 60 * TIME_LIMIT)); then
+		echo "SKIP  needs more time: none is begun after TIME_LIMIT=$TIME_LIMIT minutes. STAGES=REGEX runs some of them"
+		count 0 0 1
+		return
+	fi
 	missing=$(missing_packages "${needed[@]}" | cut -f1 | paste -sd' ')
 	if [[ -n $missing ]]; then
 		echo "SKIP  needs: apt-get install --no-install-recommends $missing"
@@ -217,6 +223,8 @@ export KDIR=
 check_jobs
 check_llvm
 check_number SOAK "$SOAK" 60 864000
+[[ -z $TIME_LIMIT ]] || check_number TIME_LIMIT "$TIME_LIMIT" 0 10000
+begin=$EPOCHSECONDS
 mkdir -p "$LOGS"
 exec 2>&1
 "$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
