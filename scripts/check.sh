@@ -248,7 +248,7 @@ concerns() {	# FEATURE BASE PATCH OVERLAY-PATH...
 	if [[ $feature == y ]]; then
 		grep -qvE '^(Documentation|tools|MAINTAINERS)(/|$)' < <(patched_files "$patch"; overlay_files "$@")
 	else
-		grep -qE '\.[ch]$|Makefile$' < <(patched_files "$patch" | grep -vxF -f <(all_overlay_files | grep '\.c$'))
+		grep -qE '\.[ch]$|Makefile$' < <(patched_files "$patch" | grep -v '^tools/' | grep -vxF -f <(all_overlay_files | grep '\.c$'))
 	fi
 }
 
