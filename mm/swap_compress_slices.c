@@ -68,9 +68,9 @@ static void scq_helper_work(struct work_struct *work)
  *	may run in parallel.
  * @private: for @store
  *
- * There are at most as many helpers as other CPUs, and as other slices. A helper that has not begun when
- * no slice is left is cancelled, so that the folio never waits for a worker to
- * become free.
+ * There are at most as many helpers as other CPUs, and as other slices. A helper
+ * that has not begun when no slice is left is cancelled, so that the folio never
+ * waits for a worker to become free.
  *
  * Context: called by a store; sleeps.
  * Return: true if each slice was stored.
