@@ -52,7 +52,7 @@ TEST_F_TIMEOUT(change, toggled_under_load, TIMEOUT)
 		EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled",
 				       i % 2 ? "1" : "0"));
 	}
-	sleep_ms(400);
+	load_until("queued", self->stats.queued + 500);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, load_stop(&load));
 }
@@ -91,7 +91,7 @@ TEST_F_TIMEOUT(change, reconfigured_under_load, TIMEOUT)
 			       steps[i].value);
 		}
 	}
-	sleep_ms(300);
+	load_until("queued", self->stats.queued + 500);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, load_stop(&load));
 }
@@ -223,8 +223,12 @@ TEST_F_TIMEOUT(change, compaction_under_load, TIMEOUT)
 	if (access(VM "compact_memory", W_OK))
 		SKIP(return, "needs a kernel with CONFIG_COMPACTION");
 	load_start(&load, AREA_PAGES);
-	for (i = 0; i < 20; i++) {
+	/* Until enough was queued, for 100 s at most */
+	for (i = 0; i < 20 || (i < 600 &&
+			       stat_get("queued") < self->stats.queued + 500);
+	     i++) {
 		sleep_ms(150);
+		kswapd_wake();
 		EXPECT_EQ(0, sys_write(VM "compact_memory", "1"));
 	}
 	EXPECT_QUEUED(&self->stats, 500);
@@ -248,7 +252,7 @@ TEST_F_TIMEOUT(change, cpu_offline_under_load, TIMEOUT)
 		EXPECT_TRUE(load_until("inline_uniprocessor", alone));
 		ASSERT_EQ(0, sys_write(CPU1_ONLINE, "1"));
 	}
-	sleep_ms(700);
+	load_until("queued", self->stats.queued + 500);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_EQ(0, load_stop(&load));
 }
@@ -427,7 +431,7 @@ static void turn_a_knob(unsigned long random)
 TEST_F_TIMEOUT(change, everything_at_once, 86400)
 {
 	const char *seconds = getenv("SWAP_COMPRESS_SECONDS") ?: "10";
-	unsigned long end = now_ns() + strtoul(seconds, NULL, 10) * 1000000000;
+	unsigned long end = now_ns() + strtoul(seconds, NULL, 10) * NS_PER_S;
 	unsigned long random = mix.seed;
 	struct load load;
 
@@ -440,7 +444,7 @@ TEST_F_TIMEOUT(change, everything_at_once, 86400)
 	sys_write(CPU1_ONLINE, "1");
 	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
 	revive_kswapd();
-	sleep_ms(1000);
+	load_until("queued", self->stats.queued + 100);
 	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, load_stop(&load));
 }

@@ -285,14 +285,16 @@ static void *writer_run(void *arg)
 }
 
 /*
- * Lets threads write to the first page of an area, and reclaims all of it: the
- * flush at the end of a pass is the last thing done.
+ * Lets threads write to the first page of an area, and reclaims all of it until
+ * @least pages more have been queued: the flush at the end of a pass is the last
+ * thing done.
  */
 static void write_and_page_out(struct __test_metadata *_metadata,
 			       struct area *area, struct writer *writers,
-			       unsigned int nr)
+			       unsigned int nr, unsigned long least)
 {
-	unsigned long end = now_ns() + 8000000000UL;
+	unsigned long queued = stat_get("queued") + least;
+	unsigned long start = now_ns();
 	unsigned int i;
 
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
@@ -305,7 +307,8 @@ static void write_and_page_out(struct __test_metadata *_metadata,
 					    writer_run, &writers[i]));
 	}
 	run_on(0);
-	while (now_ns() < end) {
+	while (now_ns() < start + 8 * NS_PER_S ||
+	       (stat_get("queued") < queued && now_ns() < start + 120 * NS_PER_S)) {
 		for (i = 1; i < area->pages; i++)
 			page_fill(area, i);
 		madvise(area->base, area->pages * PAGE_BYTES, MADV_PAGEOUT);
@@ -329,7 +332,7 @@ TEST_F_TIMEOUT(swap_compress, threads_share_a_page, TIMEOUT)
 	struct area area;
 
 	area_map(&area, 128);
-	write_and_page_out(_metadata, &area, writers, ARRAY_SIZE(writers));
+	write_and_page_out(_metadata, &area, writers, ARRAY_SIZE(writers), 1000);
 	EXPECT_QUEUED(&self->stats, 1000);
 	area_unmap(&area);
 }
@@ -446,7 +449,7 @@ TEST_F_TIMEOUT(swap_compress, shared_page_moves_away, TIMEOUT)
 	ASSERT_EQ(0, move_register(mover.uffd, &mover.to));
 	writers_stop = false;
 	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
-	write_and_page_out(_metadata, &area, &writer, 1);
+	write_and_page_out(_metadata, &area, &writer, 1, 200);
 	pthread_join(mover.thread, NULL);
 	ksft_print_msg("%lu moves\n", mover.moved);
 	EXPECT_ENOUGH(1, mover.moved);

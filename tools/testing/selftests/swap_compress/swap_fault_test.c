@@ -121,7 +121,7 @@ TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
 		kswapd_wake();
 		sleep_ms(100);
 	} while (!zoneinfo_sum("node_unreclaimable:") &&
-		 now_ns() - start < 100 * 1000000000UL);
+		 now_ns() - start < 100 * NS_PER_S);
 	EXPECT_LT(0, zoneinfo_sum("node_unreclaimable:"));
 	reclaim_stop();
 	fault(FAULT_OWN, 0);
@@ -238,6 +238,7 @@ static int find_workers(unsigned long *start, unsigned long *end)
 static unsigned long load_without_memory(struct __test_metadata *_metadata,
 					 const char *attr)
 {
+	unsigned long queued = stat_get("queued");
 	unsigned long start, end;
 	struct load load;
 
@@ -248,6 +249,7 @@ static unsigned long load_without_memory(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, fault(attr, 10));
 	load_start(&load, AREA_PAGES);
 	sleep_ms(4000);
+	load_until("queued", queued + 500);
 	fault(attr, 0);
 	return load_stop(&load);
 }

@@ -110,7 +110,7 @@ TEST_F_TIMEOUT(zswap, toggled_under_load, TIMEOUT)
 				       i % 3 ? "1" : "0"));
 	}
 	EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
-	sleep_ms(400);
+	load_until("queued", self->stats.queued + 500);
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_ENOUGH(1, stat_get("stored_zswap") - self->stored);
 	EXPECT_EQ(0, load_stop(&load));
@@ -132,6 +132,7 @@ static void load_over(struct __test_metadata *_metadata, const char *disk)
 	EXPECT_EQ(0, sys_write(ZSWAP "shrinker_enabled", "1"));
 	load_start(&load, AREA_PAGES);
 	sleep_ms(2000);
+	load_until("stored_zswap", stored);
 	EXPECT_ENOUGH(1, stat_get("stored_zswap") - stored);
 	/* No room: the rest goes to the disk, by kswapd and from zswap. */
 	vmstat_read(&vm);

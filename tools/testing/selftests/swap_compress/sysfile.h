@@ -9,6 +9,7 @@
 #define SWAP_COMPRESS	"/sys/kernel/mm/swap_compress/"
 #define WORKQUEUE	"/sys/devices/virtual/workqueue/swap_compress/"
 #define VM		"/proc/sys/vm/"
+#define NS_PER_S	1000000000UL
 
 /* Text of a small file without the newline; 0 or -errno. */
 int sys_read(const char *path, char *text, size_t size);
