@@ -27,7 +27,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make bench     measure all of it: other designs, compressors, settings; a page with tables and pictures (hours)
   make bench-bundle  the same, packed with qemu and kernels to run where nothing can be installed: OUT.tar.gz
   make test      everything a change must pass (installs what is missing)
-  make test-all  the same, then every base and all long forms: many hours
+  make test-all  the same, then every base and all long forms: many hours; goes on where it was interrupted
   make suites    the long form of other people's tests (kernel selftests, stress-ng), off and on, on BASE
   make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
   make tree      the patched kernel source of BASE

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # test.sh [all]: everything a change must pass; with all, also what takes hours: every base, the long forms, SOAK seconds of
-# soak. STAGES=REGEX takes the stages whose heading matches. TIME_LIMIT=MINUTES begins none after that time: each is then
-# a skip. Last line: N passed, N failed, N skipped.
+# soak. A stage that has passed is not run again by "all" on the same sources, so that it can be done in parts.
+# STAGES=REGEX takes the stages whose heading matches. TIME_LIMIT=MINUTES begins none after that time: each is then a
+# skip. Last line: N passed, N failed, N skipped.
 
 . "$(dirname "$0")/common.sh"
 
@@ -20,14 +21,32 @@ count() {	# PASSED FAILED SKIPPED
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
+# Everything but what is only read
+sources_id() {
+	{ git -C "$ROOT" ls-files -co --exclude-standard 2>/dev/null || (cd "$ROOT" && find . -type f); } |
+		grep -vE '\.(md|svg)$' | sort | (cd "$ROOT" && xargs -d '\n' sha256sum) | sha256sum | cut -c1-16
+}
+
+# What a stage counted when it passed on the same sources, if "all" is run
+recall() {	# RECORD
+	local counted when
+	[[ $all && -e $1 ]] || return
+	read -r -a counted <"$1"
+	when=$(date -r "$1" '+%Y-%m-%d %H:%M')
+	echo "passed on these sources on $when: ${counted[0]} passed, ${counted[1]} skipped. To run it again: rm '$1'"
+	count "${counted[0]}" 0 "${counted[1]}"
+}
+
 # One stage: its heading, its output, its time. "make test" goes on after one that failed.
 run() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
-	local title=$1 start=$EPOCHSECONDS missing
+	local title=$1 start=$EPOCHSECONDS missing before=("$passed" "$failed" "$skipped")
+	local record=$RECORDS/${1//[^A-Za-z0-9.]/-}
 	local -a needed
 	read -ra needed <<<"$2"
 	shift 2
 	[[ $title =~ $STAGES ]] || return 0
 	printf '\n== %s\n' "$title"
+	! recall "$record" || return 0
 	if [[ -n $TIME_LIMIT ]] && ((EPOCHSECONDS - begin >= 60 * TIME_LIMIT)); then
 		echo "SKIP  needs more time: none is begun after TIME_LIMIT=$TIME_LIMIT minutes. STAGES=REGEX runs some of them"
 		count 0 0 1
@@ -40,6 +59,7 @@ run() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
 		return
 	fi
 	"$@"
+	((failed > before[1])) || echo $((passed - before[0])) $((skipped - before[2])) >"$record"
 	printf '   (%d min %d s)\n' $(((EPOCHSECONDS - start) / 60)) $(((EPOCHSECONDS - start) % 60))
 }
 
@@ -187,37 +207,34 @@ everyday() {
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 }
 
-# What everyday() leaves out.
+# What everyday() leaves out: all bases, and the long forms on one of them.
 long_forms() {
 	local base
 	for base in $(bases); do
 		[[ $base != 6.12 ]] || run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
 		run "KUnit, x86_64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" x86_64
 		run "all static checks, $base" "source patch" long_check "$base"
-		if [[ $base != "$BASE" ]]; then
-			run "small guests, $base" "source patch build guest" on_base "$base" small
-			run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
-			run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" waits
-			run "all of the integration test, debug kernel, $base" "source patch build guest" \
-				on_base "$base" tagged all integration debug
-		fi
-		run "debug kernel that patches its code, $base" "source patch build guest" \
-			on_base "$base" tagged all patching sc.program=swap_compress_test,swap_change_test
-		run "all of the integration test, classic LRU, debug kernel, $base" "source patch build guest" \
-			on_base "$base" tagged "all classic" integration debug sc.lru_gen=0
-		run "all of the integration test, KCSAN and kmemleak, $base" "source patch build guest" \
-			on_base "$base" tagged all integration kcsan
-		[[ $base == "$BASE" ]] ||
-			run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
-		run "other people's tests, off and on, long, debug kernel, $base" "source patch build guest suites" suites "$base" long
+		[[ $base != "$BASE" ]] || continue
+		run "small guests, $base" "source patch build guest" on_base "$base" small
+		run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
+		run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" waits
+		run "all of the integration test, debug kernel, $base" "source patch build guest" on_base "$base" integration debug
+		run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
 	done
+	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
+		tagged all patching sc.program=swap_compress_test,swap_change_test
+	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
+		tagged "all classic" integration debug sc.lru_gen=0
+	run "all of the integration test, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan
+	run "other people's tests, off and on, long, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" long
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
 }
 
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
 
-(($# == 0)) || [[ $# == 1 && $1 == all ]] || die "usage: test.sh [all]"
+all=${1:-}
+[[ $# -le 1 && $all =~ ^(all)?$ ]] || die "usage: test.sh [all]"
 # What is tested is the repository on its pinned releases.
 export KDIR=
 check_jobs
@@ -225,11 +242,12 @@ check_llvm
 check_number SOAK "$SOAK" 60 864000
 [[ -z $TIME_LIMIT ]] || check_number TIME_LIMIT "$TIME_LIMIT" 0 10000
 begin=$EPOCHSECONDS
-mkdir -p "$LOGS"
+RECORDS=$LOGS/passed/$(sources_id)
+mkdir -p "$RECORDS"
 exec 2>&1
 "$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
 everyday
-[[ ${1:-} != all ]] || long_forms
+[[ ! $all ]] || long_forms
 ((passed + failed + skipped)) || die "no stage has a heading that matches STAGES=$STAGES"
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))
