@@ -137,7 +137,9 @@ before=$(awk '$1 == "layouts" { print $2 }' "$results/conditions" 2>/dev/null ||
 	echo "qemu $(qemu-system-x86_64 --version | head -n 1)"
 } >"$results/conditions"
 mapfile -t todo < <(guests | while read -r round name variant rest; do
-	[[ -e $(result_name "$round" "$name" "$variant").txt ]] || echo "$round $name $variant $rest"
+	read -r cpus parameters <<<"$rest"
+	is_measured "$(result_name "$round" "$name" "$variant")" "$(variant_parameters "$variant") $parameters" --cpus "$cpus" ||
+		echo "$round $name $variant $rest"
 done)
 note "measuring: ${#todo[@]} guests, $(($(guests | wc -l) - ${#todo[@]})) are there already; raw results: $results"
 start=$EPOCHSECONDS done=0 broken=()

@@ -46,8 +46,15 @@ measure() {	# NAME KERNEL INITRD PARAMETERS GUEST-ARGUMENT...
 	read -ra ticks < <(cpu_ticks)
 	"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.part" --console "$name.console" \
 		--timeout "$GUEST_TIMEOUT" "$@" --append "rootfstype=ramfs idle=poll sc.job=measure $parameters" || return
-	describe_host "${ticks[@]}" >>"$name.part"
+	{ describe_host "${ticks[@]}"; echo "guest.boot $parameters $*"; } >>"$name.part"
 	mv "$name.part" "$name.txt"
+}
+
+# Was it measured with the same parameters?
+is_measured() {	# NAME PARAMETERS GUEST-ARGUMENT...
+	local name=$1
+	shift
+	[[ -e $name.txt ]] && grep -qxF "guest.boot $*" "$name.txt"
 }
 
 value() {	# KEY FILE
