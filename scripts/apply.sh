@@ -25,5 +25,5 @@ make_tmp ""
 output=$(cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} git apply --whitespace=nowarn "$TMP/patch" 2>&1) ||
 	die "the series does not apply to Linux $version in $tree; nothing was changed there:
 $output"
-note "Linux $version: $(series_lines | wc -l) commits applied; switch it on with CONFIG_SWAP_COMPRESS_WQ"
+note "Linux $version: the series is applied; switch it on with CONFIG_SWAP_COMPRESS_WQ"
 echo "$tree"

@@ -124,7 +124,7 @@ checkpatch() {	# TREE ARGUMENT...
 
 stage_checkpatch_patches() {	# BASE
 	local tree patches
-	mapfile -t patches < <(base_patches "$1")
+	mapfile -t patches < <(base_patches "$1" | xargs grep -l '^diff')
 	tree=$("$ROOT/scripts/tree.sh" "$1")
 	checkpatch "$tree" --strict --ignore "$(IFS=,; echo "${PATCH_ALLOWED[*]}")" "${patches[@]}"
 }

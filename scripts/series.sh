@@ -56,6 +56,8 @@ commit_series() {	# FOLDER
 		stage_commit "$base" "$1" "Linux $version" "$patch" $paths
 		[[ $patch != *-MAINTAINERS-* ]] || add_maintainer "$1"
 		git -C "$1" add -A
+		# A base that has no use for a commit has a patch that says why, and changes nothing.
+		! git -C "$1" diff --cached --quiet || continue
 		message "$(base_patch "$base" "$patch")" >"$TMP/message"
 		git -C "$1" commit -q -s -F "$TMP/message"
 	done < <(series_lines)
@@ -78,13 +80,14 @@ version=$(tree_version "$tree")
 check_series "$base"
 make_tmp ""
 start_repository "$TMP/repo"
+start=$(git -C "$TMP/repo" rev-parse HEAD)
 commit_series "$TMP/repo"
 cover=()
 if [[ -e $ROOT/bases/cover.txt ]]; then
 	git -C "$TMP/repo" config branch.series.description "$(cat "$ROOT/bases/cover.txt")"
 	cover=(--cover-letter --cover-from-description=subject)
 fi
-git -C "$TMP/repo" format-patch -q -n --stat=72 "${cover[@]}" -o "$TMP/out" --root HEAD~"$(series_lines | wc -l)"..HEAD
+git -C "$TMP/repo" format-patch -q -n --stat=72 "${cover[@]}" -o "$TMP/out" "$start..HEAD"
 
 ((${#cover[@]} == 0)) || address_cover "$TMP/out"
 

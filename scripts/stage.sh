@@ -119,7 +119,7 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 		(cd "$ROOT" && cp --parents "$file" "$stage/")
 	done
 	((${#files[@]} == 0)) || without_later_ideas "$base" "$stage" "$patch" "${files[@]}"
-	# A commit of new files only has a message but nothing to patch.
+	# A commit of new files only has a message but nothing to patch, as has one that the base has no use for.
 	patch=$(base_patch "$base" "$patch")
 	[[ -n $(patched_files "$patch") ]] || return 0
 	output=$(cd "$stage" && patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$patch" 2>&1) ||
