@@ -69,7 +69,6 @@
 #include <linux/rcupdate.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
-#include <linux/writeback.h>
 #include <linux/zswap.h>
 #include <kunit/visibility.h>
 #include "internal.h"
@@ -478,8 +477,9 @@ bool __swap_compress_swap_shared(swp_entry_t entry)
  * @mm: the address space of the page
  * @addr: address of the page
  *
- * Does what GUP does. If a worker still reads the page, the fault copies it. The page
- * may be gone meanwhile: a fault must not wait for userfaultfd, whose task we may be.
+ * Does what GUP does, whatever protection keys the task has. If a worker still reads
+ * the page, the fault copies it. The page may be gone meanwhile: a fault must not wait
+ * for userfaultfd, whose task we may be.
  *
  * Context: may sleep; neither the mmap lock nor a VMA is locked.
  * Return: 0 to try again, or an error if the page cannot be made exclusive.
@@ -494,7 +494,7 @@ int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
 	vma = vma_lookup(mm, addr);
 	if (vma && vma_is_anonymous(vma))
 		fault = handle_mm_fault(vma, addr,
-					FAULT_FLAG_UNSHARE |
+					FAULT_FLAG_UNSHARE | FAULT_FLAG_REMOTE |
 					FAULT_FLAG_ALLOW_RETRY |
 					FAULT_FLAG_RETRY_NOWAIT, NULL);
 	mmap_read_unlock(mm);
@@ -780,10 +780,8 @@ static bool swap_compress_reclaim(struct folio *folio)
  */
 static void swap_compress_put_back(struct folio *folio)
 {
-	/* While kswapd sleeps, other tasks hand over, and nobody subtracts. */
-	if (!waitqueue_active(&folio_pgdat(folio)->kswapd_wait))
-		atomic_long_add(folio_nr_pages(folio),
-				&swap_compress_debts[folio_nid(folio)]);
+	atomic_long_add(folio_nr_pages(folio),
+			&swap_compress_debts[folio_nid(folio)]);
 	if (folio_mapped(folio) || folio_test_dirty(folio))
 		folio_set_active(folio);
 	scoped_guard(rcu)	/* for folio_memcg() */

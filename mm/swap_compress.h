@@ -156,6 +156,15 @@ static inline unsigned long swap_compress_deduct(int nid,
 				    nr_reclaimed;
 }
 
+/*
+ * kswapd has slept. It counts anew, and pages that were put back in the meantime have
+ * nothing to do with that.
+ */
+static inline void swap_compress_forget_debt(int nid)
+{
+	swap_compress_deduct(nid, LONG_MAX);
+}
+
 /* Have workers take what the plug lists hold. */
 static inline void swap_compress_push(void)
 {

@@ -226,10 +226,12 @@ swap_compress_alloc(struct zonelist *zonelist, int order, gfp_t gfp,
  * __swap_compress_wait() - wait for memory that is on its way
  * @zonelist: of the allocation
  * @order: order of the allocation
- * @gfp: flags of the allocation
+ * @gfp: flags of the allocation; without __GFP_FS or __GFP_IO there is no OOM kill,
+ *	and a store may need a lock that the task holds, and with __GFP_NORETRY it is
+ *	to fail soon: such a task does not wait
  * @nodes: nodes the allocation may use, NULL: all
  *
- * Unlike __swap_compress_throttle() this makes every task wait: otherwise the
+ * Unlike __swap_compress_throttle() this makes all other tasks wait: otherwise the
  * allocation fails, or the OOM killer runs.
  *
  * Context: may sleep, killable. For direct reclaim that is about to give up.
@@ -241,6 +243,8 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 	const struct swap_compress_alloc alloc =
 		swap_compress_alloc(zonelist, order, gfp, nodes);
 
+	if (!gfp_has_io_fs(gfp) || (gfp & __GFP_NORETRY))
+		return false;
 	return scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT);
 }
 
@@ -459,5 +463,11 @@ void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn)
 	 * sees that the pageblock is isolated, or we see the folio in flight.
 	 */
 	smp_mb();
+	/* There may be many pages. Look here, where others are let run meanwhile. */
+	while (scq_node_inflight(swap_compress_scq, range.nid) && pfn < end_pfn &&
+	       !swap_compress_may_be_inflight(pfn)) {
+		if (!(++pfn % SWAP_CLUSTER_MAX))
+			cond_resched();
+	}
 	scq_wait(swap_compress_scq, &range.need, SWAP_COMPRESS_RANGE_WAIT);
 }
