@@ -103,7 +103,7 @@ check:
 	@scripts/check.sh
 
 apply:
-	@scripts/apply.sh "$$KDIR"
+	@scripts/apply.sh "$$KDIR" $(if $(filter file,$(origin BASE)),,"$$BASE")
 
 series:
 	@scripts/series.sh "$$BASE" "$$OUT"

@@ -78,10 +78,15 @@ stage_user_tree() {	# BASE
 	stage_pristine "$1" "$source_tree" "$TMP/tree"
 	cp "$source_tree/Makefile" "$source_tree/Kconfig" "$TMP/tree/"
 	cp -r "$TMP/tree" "$TMP/broken"
+	cp -r "$TMP/tree" "$TMP/cut"
 	stage "$1" "$source_tree" "$TMP/stage" "Linux $1"
 	"$ROOT/scripts/apply.sh" "$TMP/tree"
 	cp "$source_tree/Makefile" "$source_tree/Kconfig" "$TMP/stage/"
 	diff -r "$TMP/tree" "$TMP/stage"
+	rm -r "$TMP"/cut/{Documentation,tools,MAINTAINERS}
+	output=$("$ROOT/scripts/apply.sh" "$TMP/cut" "$1" 2>&1)
+	grep -q "left out: Documentation/.* MAINTAINERS" <<<"$output" || die "a tree without documents is not told so: $output"
+	diff -r "$TMP/tree/mm" "$TMP/cut/mm"
 	sed -i 's/set_current_oom_origin();/another_function();/' "$TMP/broken/$file"
 	cp -r "$TMP/broken" "$TMP/before"
 	! output=$("$ROOT/scripts/apply.sh" "$TMP/broken" 2>&1) || die "a hunk that does not fit is accepted"
