@@ -51,7 +51,7 @@ for name in sys.argv[1:]:
 stage_spelling() {
 	has codespell
 	cd "$ROOT"
-	repository_files | xargs codespell -q 3
+	repository_files | xargs codespell -q 3 -L damon
 }
 
 # Each new kernel file belongs to one commit of the series.
