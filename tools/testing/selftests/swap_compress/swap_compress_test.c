@@ -873,7 +873,7 @@ TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 	ksft_print_msg("%lu stalls, %lu waits\n", stalls, waits);
 	EXPECT_ENOUGH(21, stalls + waits);
 	if (stalls + waits > 20)
-		EXPECT_GT(stalls, 2 * waits);
+		EXPECT_GT(stalls, waits);
 	EXPECT_QUEUED(&self->stats, 500);
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
