@@ -776,7 +776,8 @@ static bool swap_compress_reclaim(struct folio *folio)
  * in use again, or its store failed and would fail again at once. In the last two cases
  * it becomes active, since reclaim should not look at it next; compare "rejected
  * folios" in evict_folios(), and AOP_WRITEPAGE_ACTIVATE. If kswapd handed it over, it
- * has counted it as reclaimed, see __swap_compress_deduct().
+ * has counted it as reclaimed, see __swap_compress_deduct(); the folio does not say who
+ * did.
  */
 static void swap_compress_put_back(struct folio *folio)
 {

@@ -17,11 +17,6 @@ MAIL_ALLOWED=(
 )
 SKIP=77
 
-# Files of the repository, new ones included, without what it only quotes.
-repository_files() {
-	(cd "$ROOT" && git ls-files -co --exclude-standard | grep -v '^LICENSE$')
-}
-
 shell_scripts() {
 	local file
 	repository_files | while IFS= read -r file; do
@@ -51,7 +46,7 @@ for name in sys.argv[1:]:
 stage_spelling() {
 	has codespell
 	cd "$ROOT"
-	repository_files | xargs codespell -q 3 -L damon
+	repository_files | grep -vx LICENSE | xargs codespell -q 3 -L damon
 }
 
 # Each new kernel file belongs to one commit of the series.
@@ -84,7 +79,7 @@ stage_user_tree() {	# BASE
 	cp "$source_tree/Makefile" "$source_tree/Kconfig" "$TMP/stage/"
 	diff -r "$TMP/tree" "$TMP/stage"
 	rm -r "$TMP"/cut/{Documentation,tools,MAINTAINERS}
-	output=$("$ROOT/scripts/apply.sh" "$TMP/cut" "$1" 2>&1)
+	output=$("$ROOT/scripts/apply.sh" "$TMP/cut" "$1" 2>&1) || die "a tree without documents is refused: $output"
 	grep -q "left out: Documentation/.* MAINTAINERS" <<<"$output" || die "a tree without documents is not told so: $output"
 	diff -r "$TMP/tree/mm" "$TMP/cut/mm"
 	sed -i 's/set_current_oom_origin();/another_function();/' "$TMP/broken/$file"

@@ -76,6 +76,11 @@ base_id() {	# BASE
 	fi
 }
 
+# What git tracks or would track; without git, everything.
+repository_files() {
+	(cd "$ROOT" && { git ls-files -co --exclude-standard 2>/dev/null || find . -type f -printf '%P\n'; })
+}
+
 check_jobs() {
 	check_number JOBS "$JOBS" 1 4096
 }

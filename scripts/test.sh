@@ -23,8 +23,9 @@ count() {	# PASSED FAILED SKIPPED
 
 # Everything but what is only read
 sources_id() {
-	{ git -C "$ROOT" ls-files -co --exclude-standard 2>/dev/null || (cd "$ROOT" && find . -type f); } |
-		grep -vE '\.(md|svg)$' | sort | (cd "$ROOT" && xargs -d '\n' sha256sum) | sha256sum | cut -c1-16
+	# A file that was removed and not committed yet has no sum.
+	repository_files | grep -vE '\.(md|svg)$' | sort | { cd "$ROOT"; xargs -d '\n' sha256sum 2>/dev/null || true; } |
+		sha256sum | cut -c1-16
 }
 
 # What a stage counted when it passed on the same sources, if "all" is run
