@@ -850,12 +850,14 @@ TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 
 /*
  * Who has a CPU for himself uses it to reclaim, however far workers are behind.
- * Now and then some thread of the kernel has something to do there.
+ * Now and then some thread of the kernel has something to do there, more often on a
+ * busy machine: one quiet round is enough.
  */
 TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 {
 	struct vmstat before, after;
 	unsigned long stalls, waits;
+	unsigned int round;
 	struct area area;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -866,18 +868,23 @@ TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 	run_on(0);
 	/* Another one, where kswapd also finds it quieter */
 	ASSERT_EQ(0, sys_write(WORKQUEUE "cpumask", "2"));
-	waits = stat_get("throttled");
-	overfill(&area, &before, &after);
-	waits = stat_get("throttled") - waits;
-	stalls = after.allocstall - before.allocstall;
-	ksft_print_msg("%lu stalls, %lu waits\n", stalls, waits);
+	/* Without the look at who is runnable, it waits as often as it reclaims. */
+	for (round = 0; round < 3; round++) {
+		waits = stat_get("throttled");
+		overfill(&area, &before, &after);
+		waits = stat_get("throttled") - waits;
+		stalls = after.allocstall - before.allocstall;
+		ksft_print_msg("%lu stalls, %lu waits\n", stalls, waits);
+		EXPECT_EQ(0, area_verify(&area));
+		area_unmap(&area);
+		if (stalls + waits > 20 && stalls > 3 * waits)
+			break;
+	}
 	EXPECT_ENOUGH(21, stalls + waits);
 	if (stalls + waits > 20)
-		EXPECT_GT(stalls, waits);
+		EXPECT_GT(stalls, 3 * waits);
 	EXPECT_QUEUED(&self->stats, 500);
 	fault(FAULT_OWN, 0);
-	EXPECT_EQ(0, area_verify(&area));
-	area_unmap(&area);
 }
 
 /* Reclaim that somebody asked for, and does not wait for */
