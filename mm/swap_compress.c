@@ -816,17 +816,6 @@ static void swap_compress_free(struct folio_batch *fbatch)
 	free_unref_folios(fbatch);
 }
 
-/*
- * Pages on this CPU's free lists do not count as free in the watermark tests, and a
- * task on another CPU cannot use them: it would wait for some batches more.
- */
-static void swap_compress_flush_free_lists(void)
-{
-	migrate_disable();
-	drain_local_pages(NULL);
-	migrate_enable();
-}
-
 static unsigned long swap_compress_finish(int nid, struct list_head *folios)
 {
 	struct folio *folio, *next;
@@ -856,8 +845,6 @@ static unsigned long swap_compress_finish(int nid, struct list_head *folios)
 	mod_node_page_state(NODE_DATA(nid), NR_ISOLATED_ANON, -nr_finished);
 	if (scq_inflight(swap_compress_scq) == nr_finished)
 		swap_compress_reset_memcgs(nr_finished);
-	if (nr_freed && scq_has_waiters(swap_compress_scq))
-		swap_compress_flush_free_lists();
 	/*
 	 * This CPU's list of folios to be added to the LRU holds references. With
 	 * one of them, a write fault would copy its folio instead of reusing it.

@@ -329,18 +329,6 @@ void scq_unreserve(struct scq *scq, int nid, unsigned long nr_pages)
 		wake_up(&scq->progress);
 }
 
-/**
- * scq_has_waiters() - does a task wait for pages in flight?
- * @scq: queue
- *
- * Context: any.
- * Return: true if a task waits.
- */
-bool scq_has_waiters(struct scq *scq)
-{
-	return wq_has_sleeper(&scq->progress);
-}
-
 static struct scq_batch *scq_get_batch(struct scq *scq)
 {
 	struct scq_batch *batch;

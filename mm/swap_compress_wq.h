@@ -198,7 +198,6 @@ long scq_node_inflight(struct scq *scq, int nid);
 long scq_inflight(struct scq *scq);
 long scq_node_finished(struct scq *scq, int nid);
 long scq_finished(struct scq *scq);
-bool scq_has_waiters(struct scq *scq);
 
 unsigned int scq_batch_pages(struct scq *scq);
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);

@@ -305,8 +305,8 @@ static bool somebody_waits(struct fixture *f)
 {
 	bool waits;
 
-	read_poll_timeout(scq_has_waiters, waits, waits || READ_ONCE(be.open),
-			  USEC_PER_MSEC, SOON_US, false, &f->scq);
+	read_poll_timeout(wq_has_sleeper, waits, waits || READ_ONCE(be.open),
+			  USEC_PER_MSEC, SOON_US, false, &f->scq.progress);
 	return waits;
 }
 
@@ -488,7 +488,7 @@ static void expect_nothing_left(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, cpumask_empty(scq->plugged));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&scq->stopped));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&scq->nr_throttled));
-	KUNIT_EXPECT_FALSE(test, scq_has_waiters(scq));
+	KUNIT_EXPECT_FALSE(test, wq_has_sleeper(&scq->progress));
 	KUNIT_EXPECT_FALSE(test, be.bad_context);
 	KUNIT_EXPECT_FALSE(test, be.early);
 
