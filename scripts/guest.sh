@@ -12,12 +12,16 @@
 #   --expect REGEX               console lines that are no splat in this guest, and of which there must be one
 #   --follow                     copies the result to stderr as it comes
 # ACCEL=tcg (default), kvm, or icount: TCG in which a nanosecond is an instruction, for counting what a busy host cannot
-# disturb, or tcg-single: all CPUs in one thread, for a kernel that patches its own code (configs/jumplabel.config). Exit status 0: powered off in time, "guest: done 0", no splat on the console, all as expected.
+# disturb, or tcg-single: all CPUs in one thread, for a kernel that patches its own code (configs/jumplabel.config).
+# PASSED=FOLDER keeps there the result of a guest that went well. With RECALL=yes such a guest is not run again: the same
+# kernel, initramfs and parameters gave that result.
+# Exit status 0: powered off in time, "guest: done 0", no splat on the console, all as expected.
 
 . "$(dirname "$0")/common.sh"
 
 kernel='' initrd='' result='' console='' timeout='' append='' disk='' spare='' expect='' follow=
 mem=${MEM:-400} cpus=${CPUS:-2} accel=${ACCEL:-tcg}
+PASSED=${PASSED:-} RECALL=${RECALL:-}
 while (($#)); do
 	if [[ $1 == --follow ]]; then
 		follow=yes
@@ -94,6 +98,22 @@ kvm_boots() {
 	[[ $(cat "$memory") == *" boots" ]]
 }
 
+# All that the outcome follows from. Two guests with the same sum are the same.
+guest_id() {	# INITRD
+	{
+		cat "$kernel" "$1" "$ROOT/guest/splats" "$ROOT/guest/splats.allowed" "$ROOT/scripts/guest.sh"
+		qemu-system-x86_64 --version
+		echo "$accel, $cpus, $mem, $disk, $spare, $expect, $append"
+	} | sha256sum | cut -c1-32
+}
+
+# Whether the guest has passed before
+recall() {	# RECORD
+	[[ -n $RECALL && -e $1 ]] || return
+	cp "$1" "$result"
+	note "passed on $(date -r "$1" '+%Y-%m-%d %H:%M') with the same kernel, initramfs and parameters. To run it again: rm '$1'"
+}
+
 stop_qemu() {
 	[[ -n ${QEMU_PID:-} ]] || return 0
 	kill -KILL "$QEMU_PID" 2>/dev/null || true
@@ -168,6 +188,12 @@ if [[ -e $modules ]]; then
 	cat "$initrd" "$modules" >"$TMP/initrd"
 	initrd=$TMP/initrd
 fi
+record=
+if [[ -n $PASSED ]]; then
+	mkdir -p "$PASSED" || die "cannot make the folder $PASSED"
+	record=$PASSED/$(guest_id "$initrd")
+	! recall "$record" || exit 0
+fi
 # no5lvl: while the kernel identifies its CPU, it forgets for a moment that it has five levels of page tables. An interrupt
 # at that moment is an invalid access to KASAN.
 "${QEMU[@]}" "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
@@ -191,3 +217,4 @@ wait "$QEMU_PID" || status=$?
 QEMU_PID=
 [[ -z $follow ]] || wait "$follow" || true
 judge yes "$status"
+[[ -z $record ]] || cp "$result" "$record"

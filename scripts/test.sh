@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # test.sh [all]: everything a change must pass; with all, also what takes hours: every base, the long forms, SOAK seconds of
-# soak. A stage that has passed is not run again by "all" on the same sources, so that it can be done in parts.
+# soak. What has passed is not run again by "all", so that it can be done in parts: a stage on the same sources, a guest with
+# the same kernel and initramfs (scripts/guest.sh).
 # STAGES=REGEX takes the stages whose heading matches. TIME_LIMIT=MINUTES begins none after that time: each is then a
 # skip. Last line: N passed, N failed, N skipped.
 
@@ -92,7 +93,7 @@ suites() {	# BASE short|long
 # The guests again and again
 soak() {
 	local log=$LOGS/soak.log tests
-	DURATION=$SOAK "$ROOT/scripts/soak.sh" 2>&1 | tee "$log" || true
+	RECALL='' DURATION=$SOAK "$ROOT/scripts/soak.sh" 2>&1 | tee "$log" || true
 	tests=$(sed -nE '$ s/^([0-9]+) passed, 0 failed in .*/\1/p' "$log")
 	if [[ -n $tests ]]; then
 		count "$tests" 0 0
@@ -245,6 +246,7 @@ check_number SOAK "$SOAK" 60 864000
 begin=$EPOCHSECONDS
 RECORDS=$LOGS/passed/$(sources_id)
 mkdir -p "$RECORDS"
+export PASSED=$LOGS/passed/guests RECALL=${all:+yes}
 exec 2>&1
 "$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
 everyday
