@@ -69,13 +69,15 @@ check_settings() {
 
 qemu_args() {	# ACCEL
 	# Nothing but two serial ports: each device is one more thing to emulate and to probe.
-	local args=(-nodefaults -no-user-config -display none -no-reboot -m "$mem" -smp "$cpus")
+	# q35: on the machine "pc", ACPI interprets a loop to find the disk's interrupt, and gives up after 30 s. On a busy host
+	# a debug kernel took longer, and waited for its disk for ever.
+	local args=(-nodefaults -no-user-config -display none -no-reboot -machine q35 -m "$mem" -smp "$cpus")
 	case $1 in
-	kvm) args+=(-machine pc -accel kvm -cpu host) ;;
-	tcg) args+=(-machine pc -accel "tcg,thread=multi" -cpu max) ;;
-	tcg-single) args+=(-machine pc -accel "tcg,thread=single" -cpu max) ;;
+	kvm) args+=(-accel kvm -cpu host) ;;
+	tcg) args+=(-accel "tcg,thread=multi" -cpu max) ;;
+	tcg-single) args+=(-accel "tcg,thread=single" -cpu max) ;;
 	# Without erms and fsrm memcpy is a loop; each byte of a "rep movsb" would count as an instruction.
-	icount) args+=(-machine pc -accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm") ;;
+	icount) args+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm") ;;
 	esac
 	printf '%s\n' "${args[@]}"
 }
