@@ -12,7 +12,7 @@ BASE=${BASE:-6.18}
 check_base "$BASE"
 FILES=(scripts/common.sh scripts/stage.sh scripts/measure.sh scripts/guest.sh scripts/bench.sh guest/splats guest/splats.allowed
 	bench/cells bases/versions LICENSE)
-# What qemu reads when it boots a kernel on -machine pc.
+# What qemu reads when it boots a kernel on -machine q35.
 FIRMWARE=(bios-256k.bin linuxboot_dma.bin linuxboot.bin kvmvapic.bin)
 
 copy_qemu() {	# FOLDER
