@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# series.sh BASE OUT: writes the series of a base, new files included, for git am or git send-email. Prints OUT.
-# Author, Signed-off-by and maintainer are the git identity of whoever runs this: the submitter signs.
+# series.sh BASE OUT [android [BUG]]: writes the series of a base, new files included, for git am or git send-email.
+# Prints OUT. Author, Signed-off-by and maintainer are the git identity of whoever runs this: the submitter signs.
+# With "android", for Gerrit: subjects begin with ANDROID:, messages end with Bug: BUG, if given, and Change-Id:, there is
+# no cover letter, and hunks have the context of the patches of bases/, which fits trees with vendors' changes, too.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
 
-[[ $# == 2 && -n $2 ]] || die "usage: series.sh BASE OUT"
-base=$1 out=$2
+[[ $# -ge 2 && $# -le 4 && -n $2 && ${3:-android} == android ]] || die "usage: series.sh BASE OUT [android [BUG]]"
+base=$1 out=$2 android=${3:-} bug=${4:-}
 check_base "$base"
 [[ -n $(series_lines) ]] || die "bases/series is empty: no series to write"
 # Only what an earlier run wrote is replaced.
@@ -44,6 +46,30 @@ message() {	# PATCH-FILE
 	cat "$TMP/body"
 }
 
+# What Gerrit wants. A change keeps its Change-Id when the patch changes or gets another number: a new upload updates it.
+add_gerrit_tags() {	# PATCH MESSAGE-FILE
+	local -a tags=()
+	[[ -z $bug ]] || tags+=(--trailer "Bug: $bug")
+	tags+=(--trailer "Change-Id: I$(sha1sum <<<"swap_compress $base ${1#*-}" | cut -c1-40)")
+	sed -i '1s/^/ANDROID: /' "$2"
+	git -C "$TMP/repo" interpret-trailers --in-place "${tags[@]}" "$2"
+}
+
+# Takes hunks from the patches of bases/, except for new files and for MAINTAINERS, where they have no name.
+take_hunks() {	# FOLDER
+	local mail patch
+	{ all_overlay_files; echo MAINTAINERS; } >"$TMP/own"
+	for mail in "$1"/*.patch; do
+		read -r patch
+		{
+			sed '/^diff --git /Q' "$mail"
+			patch_parts others "$TMP/own" "$(base_patch "$base" "$patch")"
+			patch_parts listed "$TMP/own" "$mail"
+		} >"$TMP/mail"
+		mv "$TMP/mail" "$mail"
+	done <"$TMP/committed"
+}
+
 # In the entry of MAINTAINERS, which the patch leaves without a name.
 add_maintainer() {	# FOLDER
 	sed -i "/^SWAP COMPRESSION WORKQUEUE\$/a M:\t$GIT_AUTHOR_NAME <$GIT_AUTHOR_EMAIL>" "$1/MAINTAINERS"
@@ -59,7 +85,9 @@ commit_series() {	# FOLDER
 		# A base that has no use for a commit has a patch that says why, and changes nothing.
 		! git -C "$1" diff --cached --quiet || continue
 		message "$(base_patch "$base" "$patch")" >"$TMP/message"
+		[[ -z $android ]] || add_gerrit_tags "$patch" "$TMP/message"
 		git -C "$1" commit -q -s -F "$TMP/message"
+		echo "$patch" >>"$TMP/committed"
 	done < <(series_lines)
 }
 
@@ -83,13 +111,14 @@ start_repository "$TMP/repo"
 start=$(git -C "$TMP/repo" rev-parse HEAD)
 commit_series "$TMP/repo"
 cover=()
-if [[ -e $ROOT/bases/cover.txt ]]; then
+if [[ -z $android && -e $ROOT/bases/cover.txt ]]; then
 	git -C "$TMP/repo" config branch.series.description "$(cat "$ROOT/bases/cover.txt")"
 	cover=(--cover-letter --cover-from-description=subject)
 fi
 git -C "$TMP/repo" format-patch -q -n --stat=72 "${cover[@]}" -o "$TMP/out" "$start..HEAD"
 
 ((${#cover[@]} == 0)) || address_cover "$TMP/out"
+[[ -z $android ]] || take_hunks "$TMP/out"
 
 # What git am makes of it is what make tree makes.
 start_repository "$TMP/verify"

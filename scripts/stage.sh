@@ -29,13 +29,18 @@ base_patches() {	# BASE
 	done < <(series_lines)
 }
 
+# The parts of a patch that are about files of a list, or about others.
+patch_parts() {	# listed|others LIST-FILE PATCH-FILE
+	awk -v which="$1" 'NR == FNR { list["b/" $0]; next }
+		/^diff --git / { wanted = ($4 in list) == (which == "listed") }
+		wanted' "$2" "$3"
+}
+
 # What the patches change in files that the kernel has. What they change in new files, these have already.
 hooks() {	# BASE
 	local patch
 	base_patches "$1" | while IFS= read -r patch; do
-		awk 'NR == FNR { new["b/" $0]; next }
-			/^diff --git / { wanted = !($4 in new) }
-			wanted' <(all_overlay_files) "$patch"
+		patch_parts others <(all_overlay_files) "$patch"
 	done
 }
 
