@@ -18,7 +18,11 @@ CPUS ?= 2
 MEM ?= 400
 ACCEL ?= tcg
 OUT ?= out/series-$(BASE)
-export KUNIT_ARCH BASE ARCH CONFIG KDIR LLVM JOBS CPUS MEM ACCEL OUT
+BUG ?=
+ifeq ($(origin OUT),file)
+android: OUT = out/android-$(BASE)
+endif
+export KUNIT_ARCH BASE ARCH CONFIG KDIR LLVM JOBS CPUS MEM ACCEL OUT BUG
 
 define HELP
 swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
@@ -37,6 +41,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make apply     put everything into the kernel tree KDIR, or nothing when a hunk fails
   make series    the series of BASE for git am or git send-email, in OUT
   make patch     the same as one patch, to stdout; fetches no kernel
+  make android   for the vendor of a phone: the series for Gerrit, init, sepolicy and tracing files, a guide, in OUT
   make clean     remove trees, builds and results; keep downloads and the compiler cache
 
 Variable  Range                                            Default
@@ -49,7 +54,8 @@ Variable  Range                                            Default
   CPUS    1 to 16, of the guest                            2
   MEM     64 to 65536 MiB, of the guest                    400
   ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
-  OUT     an empty or new folder                           out/series-BASE
+  OUT     an empty or new folder                           out/series-BASE, make android: out/android-BASE
+  BUG     a whole number, for the patches of make android  none
   COMP    lz4, zstd, lzo-rle (make demo)                   lz4
   STORE   zram, zswap (make demo)                          zram
   LRU     mglru, classic (make demo)                       mglru
@@ -64,7 +70,7 @@ Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to 
 endef
 export HELP
 
-.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series patch clean
+.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series patch android clean
 
 help:
 	@echo "$$HELP"
@@ -110,6 +116,9 @@ series:
 
 patch:
 	@scripts/patch.sh "$$BASE"
+
+android:
+	@scripts/android.sh "$$BASE" "$$OUT" "$$BUG"
 
 clean:
 	@scripts/clean.sh
