@@ -46,7 +46,7 @@ for name in sys.argv[1:]:
 stage_spelling() {
 	has codespell
 	cd "$ROOT"
-	repository_files | grep -vx LICENSE | xargs codespell -q 3 -L damon
+	repository_files | grep -vx LICENSE | xargs codespell -q 3 -L damon,te
 }
 
 # Each new kernel file belongs to one commit of the series.
@@ -138,6 +138,164 @@ stage_mails() {
 	"$ROOT/scripts/series.sh" "$POSTED_BASE" "$TMP/mails" >/dev/null
 	rm -f "$TMP"/mails/0000-*.patch	# a list of files, no patch
 	checkpatch "$tree" --strict --ignore "$(IFS=,; echo "${MAIL_ALLOWED[*]}")" "$TMP"/mails/*.patch
+}
+
+change_ids() {	# KIT
+	grep -h '^Change-Id: ' "$1"/patches/*.patch
+}
+
+# Each patch has what Gerrit wants, exactly once, and git am takes all of them.
+check_gerrit_patches() {	# BASE TREE KIT BUG
+	local patch line twice
+	for patch in "$3"/patches/*.patch; do
+		grep -qE '^Subject: \[PATCH [0-9/]+\] ANDROID: ' "$patch" || die "${patch##*/} is not tagged ANDROID:"
+		for line in "Bug: $4" 'Change-Id: I[0-9a-f]{40}' "Signed-off-by: $GIT_AUTHOR_NAME <$GIT_AUTHOR_EMAIL>"; do
+			[[ $(grep -cE "^${line%%:*}: " "$patch") == 1 ]] || die "${patch##*/} has not exactly one ${line%%:*}:"
+			grep -qxE "$line" "$patch" || die "${patch##*/} has no line '$line'"
+		done
+	done
+	twice=$(change_ids "$3" | sort | uniq -d)
+	[[ -z $twice ]] || die "two patches have $twice"
+	stage_pristine "$1" "$2" "$TMP/am"
+	git -C "$TMP/am" init -q
+	git -C "$TMP/am" add -A
+	git -C "$TMP/am" commit -q -m "Linux $1"
+	git -C "$TMP/am" am -q "$3"/patches/*.patch
+}
+
+# A file of sysfs that a file of android/ names.
+check_sysfs_file() {	# TREE PATH
+	local name=${2##*/}
+	case $2 in
+	*/mm/swap_compress/stats/*) grep -qF "= \"$name\"," "$1/mm/swap_compress_wq.c" ;;
+	*/mm/swap_compress/stats) ;;
+	*/mm/swap_compress/*) grep -qE "__ATTR_R[OW]\($name\)" "$1/mm/swap_compress_sysfs.c" ;;
+	*/workqueue/swap_compress/*) grep -qE "__ATTR\($name,|DEVICE_ATTR_RW\($name\)" "$1/kernel/workqueue.c" ;;
+	esac || die "the kernel has no $2"
+}
+
+# A tracepoint, as GROUP/EVENT.
+check_event() {	# TREE EVENT
+	local header=$1/include/trace/events/${2%/*}.h
+	[[ -e $header ]] || die "the kernel has no events of ${2%/*}"
+	grep -qE "(TRACE_EVENT\(|DEFINE_EVENT\([a-z0-9_]+,)${2#*/}," < <(tr -d ' \t\n' <"$header") ||
+		die "the kernel has no event $2"
+}
+
+# A counter; some have the zone at the end, which the source has not.
+check_vmstat() {	# TREE COUNTER
+	local of_zones=${2%_normal}
+	grep -qE "(TEXTS_FOR_ZONES\(.*\"${of_zones%_movable}|\"$2)\"" "$1/mm/vmstat.c" || die "/proc/vmstat has no $2"
+}
+
+# The kernel has what the files of android/ name: its option, knobs, events, counters.
+check_android_names() {	# TREE
+	local name files=("$ROOT"/android/*.*)
+	name=$(sed -nE 's/^CONFIG_(.*)=y$/\1/p' "$ROOT/android/swap_compress_defconfig")
+	grep -qx "config $name" "$1/mm/Kconfig" || die "the kernel has no option $name"
+	while IFS= read -r name; do
+		check_sysfs_file "$1" "${name%/}"
+	done < <(grep -ohE '/sys/(kernel/mm|devices/virtual/workqueue)/swap_compress/[a-z_/]+' "${files[@]}" | sort -u)
+	while IFS= read -r name; do
+		check_event "$1" "$name"
+	done < <(grep -ohE '(^ |ftrace_events: ")[a-z_]+/[a-z0-9_]+' "${files[@]}" | sed 's/.*[ "]//' | sort -u)
+	while IFS= read -r name; do
+		check_vmstat "$1" "$name"
+	done < <(grep -oh 'VMSTAT_.*' "${files[@]}" | sed 's/VMSTAT_//' | tr '[:upper:]' '[:lower:]')
+}
+
+# As much of Android's policy as the files of android/sepolicy refer to. Macros are those of its global_macros and te_macros.
+write_policy() {	# FOLDER
+	local part
+	cat >"$1/macros" <<'MACROS'
+define(`r_file_perms', `{ getattr open read ioctl lock map }')
+define(`w_file_perms', `{ open append write lock map }')
+define(`r_dir_perms', `{ open getattr read search ioctl lock }')
+define(`set_prop', `allow $1 $2:property_service set; allow $1 $2:file r_file_perms;')
+define(`vendor_internal_prop', `type $1, property_type;')
+MACROS
+	cat >"$1/base" <<'BASE'
+class file
+class dir
+class process
+class property_service
+sid kernel
+common file { ioctl read write create getattr setattr lock append map unlink link rename execute open }
+class file inherits file
+class dir inherits file { add_name remove_name reparent search rmdir }
+class process { transition }
+class property_service { set }
+sensitivity s0;
+dominance { s0 }
+category c0;
+level s0:c0;
+mlsconstrain file read ( l1 dom l2 );
+attribute domain;
+attribute fs_type;
+attribute sysfs_type;
+attribute property_type;
+type kernel, domain;
+type vendor_init, domain;
+type dumpstate, domain;
+BASE
+	cat >"$1/end" <<'END'
+neverallow { domain -vendor_init } { sysfs_type property_type }:{ file dir } { write append };
+role r;
+role r types domain;
+user u roles { r } level s0 range s0 - s0:c0;
+sid kernel u:r:kernel:s0
+END
+	for part in "$1/base" "$1"/sepolicy/*.te "$1/end" "$1/sepolicy/genfs_contexts"; do
+		m4 "$1/macros" "$part" || return
+	done >"$1/policy.conf"
+}
+
+compile_policy() {	# FOLDER
+	write_policy "$1"
+	checkpolicy -M -o "$1/policy" "$1/policy.conf" 2>&1
+}
+
+# The sepolicy compiles, and would not if one of its files had another name for a type.
+check_sepolicy() {
+	local file type output
+	has m4
+	has checkpolicy
+	cp -r "$ROOT/android/sepolicy" "$TMP/"
+	output=$(compile_policy "$TMP") || die "$output"
+	while read -r _ type _; do
+		type=${type#u:object_r:}
+		grep -qF "vendor_internal_prop(${type%:s0})" "$TMP/sepolicy/property.te" ||
+			die "property_contexts: $type is no type of property.te"
+	done < <(grep -v '^#' "$TMP/sepolicy/property_contexts")
+	for file in "$TMP"/sepolicy/{*.te,genfs_contexts}; do
+		cp "$file" "$TMP/good"
+		sed -i 's/vendor_s[a-z_]*/&x/' "$file"
+		! compile_policy "$TMP" >/dev/null || die "a wrong type in ${file##*/} is not noticed"
+		mv "$TMP/good" "$file"
+	done
+}
+
+# What make android writes: patches for Gerrit, which stay the same changes, and files that fit the kernel.
+stage_android() {
+	local tree wrong output
+	make_tmp ""
+	tree=$("$ROOT/scripts/source.sh" "$DEFAULT_BASE")
+	export GIT_AUTHOR_NAME="A U Thor" GIT_AUTHOR_EMAIL=author@example.com
+	export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+	"$ROOT/scripts/android.sh" "$DEFAULT_BASE" "$TMP/kit" 123456789 >/dev/null
+	"$ROOT/scripts/android.sh" "$DEFAULT_BASE" "$TMP/again" >/dev/null
+	check_gerrit_patches "$DEFAULT_BASE" "$tree" "$TMP/kit" 123456789
+	diff <(change_ids "$TMP/kit") <(change_ids "$TMP/again") || die "a second run gives other Change-Ids"
+	! grep -l '^Bug: ' "$TMP"/again/patches/*.patch || die "a patch names a bug that was not given"
+	for wrong in "9.9 $TMP/new" "$DEFAULT_BASE $TMP/new 12x" "$DEFAULT_BASE $TMP/new 0" "$DEFAULT_BASE $TMP/kit"; do
+		# shellcheck disable=SC2086 # two or three words
+		! output=$("$ROOT/scripts/android.sh" $wrong 2>&1) || die "accepted: $wrong"
+		[[ $output == "error: "* && $output != *$'\n'* ]] || die "$wrong is refused with: $output"
+	done
+	[[ ! -e $TMP/new ]] || die "a run that was refused left files"
+	check_android_names "$("$ROOT/scripts/tree.sh" "$DEFAULT_BASE")"
+	check_sepolicy
 }
 
 stage_kernel_doc() {
@@ -342,6 +500,7 @@ if [[ " ${given[*]} " == *" $POSTED_BASE "* ]]; then
 	run "$POSTED_BASE: documents (sphinx)" sphinx "$POSTED_BASE"
 fi
 run "kernel-doc on the new files" kernel_doc
+run "what make android writes fits Gerrit, the kernel and sepolicy" android
 for base in "${given[@]}"; do
 	run "$base: no new warning (W=1, sparse)" warnings "$base"
 	[[ -z $quick ]] || continue
