@@ -36,20 +36,21 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
   make tree      the patched kernel source of BASE
   make kernel    the kernel image of BASE, ARCH and CONFIG
-  make kunit     the KUnit suite on BASE; ARCH=um (default) or x86_64
+  make kunit     the KUnit suite on BASE; ARCH=um (default), x86_64 or arm64
   make check     static checks, patches, and every step of the series, on all bases
   make apply     put everything into the kernel tree KDIR, or nothing when a hunk fails
   make series    the series of BASE for git am or git send-email, in OUT
   make patch     the same as one patch, to stdout; fetches no kernel
   make android   for the vendor of a phone: the series for Gerrit, init, sepolicy and tracing files, a guide, in OUT
+  make kmi       show that modules built without the series load with it (arm64, configs/gki.config), on BASE
   make clean     remove trees, builds and results; keep downloads and the compiler cache
 
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
-  ARCH    x86_64 (make kunit: um, x86_64)                  x86_64 (make kunit: um)
-  CONFIG  qemu, debug, kcsan, jumplabel                    qemu
+  ARCH    x86_64, arm64 (make kunit: um too)               x86_64 (make kunit: um)
+  CONFIG  qemu, debug, kcsan, jumplabel, gki (arm64)       qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
-  LLVM    1, a suffix such as -19, a folder ending in /    none: gcc
+  LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19
   JOBS    1 to 4096                                        the number of CPUs
   CPUS    1 to 16, of the guest                            2
   MEM     64 to 65536 MiB, of the guest                    400
@@ -70,7 +71,7 @@ Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to 
 endef
 export HELP
 
-.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series patch android clean
+.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series patch android kmi clean
 
 help:
 	@echo "$$HELP"
@@ -119,6 +120,9 @@ patch:
 
 android:
 	@scripts/android.sh "$$BASE" "$$OUT" "$$BUG"
+
+kmi:
+	@scripts/kmi.sh "$$BASE"
 
 clean:
 	@scripts/clean.sh

@@ -21,6 +21,7 @@ memory_mib() {
 setup_zram() {
 	comp=${sc_comp:-lz4}
 	size=${sc_disksize:-$(($(memory_mib) * 3 / 2))}
+	[ ! -e /zsmalloc.ko ] || insmod /zsmalloc.ko || die "cannot load /zsmalloc.ko"
 	[ ! -e /zram.ko ] || insmod /zram.ko || die "cannot load /zram.ko"
 	[ -e /sys/block/zram0 ] || die "this kernel has no zram (CONFIG_ZRAM)"
 	echo "$comp" >/sys/block/zram0/comp_algorithm ||
@@ -87,6 +88,7 @@ describe() {
 	setup_lru
 	echo "kernel $(uname -r)"
 	echo "arch $(uname -m)"
+	echo "accel ${sc_accel:-unknown}"
 	echo "cpu $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 	echo "cpus $(grep -c ^processor /proc/cpuinfo)"
 	echo "lru_gen $(cat /sys/kernel/mm/lru_gen/enabled 2>/dev/null || echo none)"

@@ -38,6 +38,8 @@ LINES = (
 IDLE_NOTE = {
     "idle=poll": "idle CPUs poll in every guest (idle=poll): waking a halted CPU is dear under emulation, "
                  "and only the kernel without the feature does it for each folio",
+    "nohlt": "idle CPUs poll in every guest (nohlt): under emulation, invalidating the TLB of a halted CPU is cheap, "
+             "and the kernel without the feature does it for each folio",
 }
 # Percent of the host's CPUs that others may use before the figures mean little.
 QUIET_ENOUGH = 15
@@ -161,7 +163,7 @@ def records(folder):
             raise Broken(f"{path}: the feature was on and nothing was queued")
         derive(run, phase)
         yield cell, variant, number, "scenario", run["scenario"]
-        for key in ("kernel", "cpu", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen", "idle",
+        for key in ("kernel", "arch", "accel", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen", "idle",
                     "zram.comp", "verify.pages"):
             yield cell, variant, number, key, run.get(key, "")
         for key, _, _ in rows + (TIMES if variant == "traced" else ()):
@@ -326,13 +328,13 @@ def conditions(folder, results):
     def texts(metric):
         return ", ".join(sorted(results.texts(metric))) or "?"
 
-    accelerator = "TCG (emulated)" if "TCG" in texts("cpu") else "KVM"
+    accelerator = "KVM" if texts("accel") == "kvm" else "TCG (emulated)"
     rounds = [len(values) for (_, _, name), values in results.values.items() if name == "scenario"]
     pages = sum(int(text) for (_, _, name), values in results.values.items() if name == "verify.pages" for text in values)
     yield "commit", known["commit"]
     yield "qemu", known["qemu"]
     yield "host", f"{texts('host.cpu')}, {texts('host.cpus')} CPUs, at most {others_percent(results)}% used by others"
-    yield "guest", f"Linux {texts('kernel')}, CPUs: {texts('cpus')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
+    yield "guest", f"Linux {texts('kernel')}, {texts('arch')}, CPUs: {texts('cpus')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
     yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved; layouts of "
                      f"the kernel's code, in turn: {known['layouts']} (scripts/kernel.sh); median "
                      "(range), ratio to the first column, bold where ministat proves a difference at 95% confidence")

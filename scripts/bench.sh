@@ -33,11 +33,11 @@ prepare() {
 	while IFS= read -r variant; do
 		for ((layout = 0; layout < layouts; layout++)); do
 			place=$layout
-			[[ -z $RESULTS ]] || place=
+			[[ -z $RESULTS && $ARCH == x86_64 ]] || place=
 			if [[ -d $BUNDLE ]]; then
 				image["$variant $layout"]=$BUNDLE/bzImage-$variant-$layout
 			else
-				image["$variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 qemu "$variant" "$place")
+				image["$variant $layout"]=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" qemu "$variant" "$place")
 			fi
 		done
 	done < <(kernels)
@@ -45,8 +45,8 @@ prepare() {
 		initrd=$BUNDLE/initramfs
 		return
 	fi
-	check_places "${image[@]}"
-	initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
+	[[ $ARCH != x86_64 ]] || check_places "${image[@]}"
+	initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$ARCH" "$BASE")
 }
 
 # What a variant boots, and with which parameters.
@@ -78,10 +78,10 @@ identity() {
 			"$ROOT"/scripts/{kernel,common,measure,guest}.sh
 		base_patches "$BASE" | xargs cat
 		echo "$LLVM"
-		if [[ -n $LLVM ]]; then "$(clang_name)" --version; else gcc --version; fi
+		if [[ -n $LLVM ]]; then "$(clang_name)" --version; else "$(cross_prefix)gcc" --version; fi
 	fi
 	cat "$initrd"
-	qemu-system-x86_64 --version
+	"$(qemu_path)" --version
 	sed -n 's/^model name[^:]*: //p' /proc/cpuinfo
 	echo "$MEM $ACCEL"
 }
@@ -111,6 +111,8 @@ time_left() {	# DONE OF START
 }
 
 check_base "$BASE"
+check_arch
+check_llvm
 check_number ROUNDS "$ROUNDS" 1 100
 check_number MEM "$MEM" 128 65536
 check_one_of ACCEL "$ACCEL" tcg kvm
@@ -120,6 +122,7 @@ left_out=$(sed 's/#.*//' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~
 [[ -n $(cells) ]] || die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' cells | cut -d' ' -f1 | paste -sd' ')"
 
 # Enough of a demonstration: one kernel, off and on, so that its layout does not matter, and tables without pictures.
+[[ $ARCH == x86_64 ]] || LAYOUTS=1
 layouts=$((ROUNDS < LAYOUTS ? ROUNDS : LAYOUTS)) pictures=(bench) text=()
 [[ -z $RESULTS ]] || { layouts=1 pictures=() text=(--text); }
 # Also keeps the builds of others off the machine while it is measured.
@@ -134,7 +137,7 @@ before=$(awk '$1 == "layouts" { print $2 }' "$results/conditions" 2>/dev/null ||
 {
 	echo "layouts $((${before:-0} > layouts ? before : layouts))"
 	echo "commit $(cat "$BUNDLE/commit" 2>/dev/null || git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)"
-	echo "qemu $(qemu-system-x86_64 --version | head -n 1)"
+	echo "qemu $("$(qemu_path)" --version | head -n 1)"
 } >"$results/conditions"
 mapfile -t todo < <(guests | while read -r round name variant rest; do
 	read -r cpus parameters <<<"$rest"

@@ -325,7 +325,7 @@ stage_sphinx() {	# BASE
 
 # qemu.config, check.config, and what the tree knows of: the feature (when asked for), its test.
 configure() {	# TREE BUILD FEATURE(y|n)
-	local fragments=("$ROOT"/configs/{qemu,check}.config)
+	local fragments=("$ROOT"/configs/{qemu,x86_64,check}.config)
 	if [[ $3 == y ]] && grep -q '^config SWAP_COMPRESS_WQ$' "$1/mm/Kconfig"; then
 		fragments+=("$ROOT/configs/swap_compress.config")
 		! grep -q '^config SWAP_COMPRESS_WQ_KUNIT_TEST$' "$1/mm/Kconfig" "$1/lib/Kconfig.debug" ||
@@ -385,7 +385,7 @@ stage_off_cost() {	# BASE
 	tree=$("$ROOT/scripts/tree.sh" "$1")
 	grep -q '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" || { echo "the series has no SWAP_COMPRESS_WQ"; exit $SKIP; }
 	echo "CONFIG_JUMP_LABEL=y" >"$TMP/jump_label.config"
-	kernel_config "$tree" "$build" "$ROOT"/configs/{qemu,check,swap_compress}.config "$TMP/jump_label.config"
+	kernel_config "$tree" "$build" "$ROOT"/configs/{qemu,x86_64,check,swap_compress}.config "$TMP/jump_label.config"
 	# shellcheck disable=SC2086 # pairs of words
 	set -- $BRANCHES
 	while (($#)); do
@@ -444,7 +444,7 @@ stage_steps() {	# BASE
 DEFAULT_BASE=6.18
 POSTED_BASE=7.1
 # What is checked is the repository on its pinned releases.
-export KDIR=
+export KDIR="" ARCH=x86_64
 if [[ ${1:-} == --one ]]; then
 	lock_cache
 	stage=$2

@@ -13,15 +13,17 @@ BUNDLE=$ROOT/bundle
 [[ ! -d $BUNDLE ]] || PATH=$BUNDLE/bin:$PATH
 
 # The root Makefile exports its variables and flags; the kernel's makefiles must not take them for their own.
-# (KDIR, LLVM, JOBS, CPUS, MEM and ACCEL mean nothing to them, or are given again.)
+# (KDIR, ARCH, LLVM, JOBS, CPUS, MEM and ACCEL mean nothing to them, or are given again.)
 unset MAKEFLAGS MFLAGS MAKELEVEL
-export -n BASE ARCH CONFIG OUT
+export -n BASE CONFIG OUT
 
 # An exported but empty variable is "not given", as with make's own command line.
 TMP=
 KDIR=${KDIR:-}
 LLVM=${LLVM:-}
 JOBS=${JOBS:-$(nproc)}
+# Of the guests, and of all that is built for them
+export ARCH=${ARCH:-x86_64}
 
 # stdout carries results (paths) only; all that is said to people goes to stderr.
 note() {
@@ -85,9 +87,31 @@ check_jobs() {
 	check_number JOBS "$JOBS" 1 4096
 }
 
+check_arch() {
+	check_one_of ARCH "$ARCH" x86_64 arm64
+}
+
+# Android's kernels for arm64 are built with Clang only.
 check_llvm() {
-	[[ -z $LLVM || $LLVM == 1 || $LLVM =~ ^-[0-9]+$ || $LLVM == /*/ ]] ||
-		die "LLVM=$LLVM is not valid: give 1, a suffix such as -19, or a folder such as /opt/llvm/bin/"
+	[[ $ARCH != arm64 || -n $LLVM ]] || LLVM=-19
+	[[ -z $LLVM || $LLVM == [01] || $LLVM =~ ^-[0-9]+$ || $LLVM == /*/ ]] ||
+		die "LLVM=$LLVM is not valid: give 0 for gcc, 1, a suffix such as -19, or a folder such as /opt/llvm/bin/"
+	[[ $LLVM != 0 ]] || LLVM=
+}
+
+# What the names of gcc and its like begin with
+cross_prefix() {
+	case $ARCH in
+	arm64) echo aarch64-linux-gnu- ;;
+	esac
+}
+
+# The emulator of the guest's architecture
+qemu_path() {
+	case $ARCH in
+	x86_64) echo qemu-system-x86_64 ;;
+	arm64) "$ROOT/scripts/foreign.sh" qemu ;;
+	esac
 }
 
 clang_name() {
@@ -102,7 +126,8 @@ clang_name() {
 missing_packages() {	# STAGE...
 	local stage package proof reason suffix
 	while read -r stage package proof reason; do
-		[[ -z $stage || $stage == \#* || " $* " != *" $stage "* ]] && continue
+		[[ -z $stage || $stage == \#* ]] && continue
+		[[ " $* " == *" ${stage%-"$ARCH"} "* ]] || continue
 		if [[ $proof == /* ]]; then
 			[[ -e $proof ]] || [[ $proof == /usr/bin/* && -e ${proof#/usr} ]]
 		else
@@ -169,12 +194,14 @@ tree_version() {	# TREE
 
 # make in a kernel tree, with the compiler behind ccache and nothing in the result that changes from run to run.
 kernel_make() {	# TREE BUILD-FOLDER ARGUMENT...
-	local tree=$1 build=$2 cc=gcc
+	local tree=$1 build=$2 cc host_cc=gcc
 	shift 2
-	[[ -z $LLVM ]] || cc=$(clang_name)
+	cc=$(cross_prefix)gcc
+	[[ -z $LLVM ]] || { cc=$(clang_name); host_cc=$cc; }
 	CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=5G CCACHE_NOHASHDIR=1 \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026' KBUILD_BUILD_USER=swap_compress KBUILD_BUILD_HOST=swap_compress \
-		LC_ALL=C make -C "$tree" O="$build" -j "$JOBS" LLVM="$LLVM" CC="ccache $cc" HOSTCC="ccache $cc" "$@"
+		LC_ALL=C make -C "$tree" O="$build" -j "$JOBS" ARCH="$ARCH" CROSS_COMPILE="$(cross_prefix)" \
+		LLVM="$LLVM" CC="ccache $cc" HOSTCC="ccache $host_cc" "$@"
 }
 
 # Writes a .config of allnoconfig plus fragments, the last of which may be one of the base, and checks that every line of them took effect.

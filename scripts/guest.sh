@@ -11,6 +11,7 @@
 #   --append "..."               more kernel parameters
 #   --expect REGEX               console lines that are no splat in this guest, and of which there must be one
 #   --follow                     copies the result to stderr as it comes
+# ARCH: x86_64 (default) or arm64.
 # ACCEL=tcg (default), kvm, or icount: TCG in which a nanosecond is an instruction, for counting what a busy host cannot
 # disturb, or tcg-single: all CPUs in one thread, for a kernel that patches its own code (configs/jumplabel.config).
 # PASSED=FOLDER keeps there the result of a guest that went well. With RECALL=yes such a guest is not run again: the same
@@ -47,7 +48,8 @@ while (($#)); do
 done
 
 # The guest dies with this script, however that ends.
-QEMU=(setpriv --pdeathsig KILL qemu-system-x86_64)
+check_arch
+QEMU=(setpriv --pdeathsig KILL "$(qemu_path)")
 # A kernel that takes longer than this to panic for want of a root file system is hung.
 KVM_PROBE_SECONDS=10
 
@@ -69,15 +71,23 @@ check_settings() {
 
 qemu_args() {	# ACCEL
 	# Nothing but two serial ports: each device is one more thing to emulate and to probe.
+	local args=(-nodefaults -no-user-config -display none -no-reboot -m "$mem" -smp "$cpus") machine cpu=max
 	# q35: on the machine "pc", ACPI interprets a loop to find the disk's interrupt, and gives up after 30 s. On a busy host
 	# a debug kernel took longer, and waited for its disk for ever.
-	local args=(-nodefaults -no-user-config -display none -no-reboot -machine q35 -m "$mem" -smp "$cpus")
+	case $ARCH in
+	x86_64) machine=q35 ;;
+	arm64) machine=virt,mte=on ;;
+	esac
+	if [[ $ARCH == x86_64 && $1 == icount ]]; then
+		# Without erms and fsrm memcpy is a loop; each byte of a "rep movsb" would count as an instruction.
+		cpu=max,-erms,-fsrm
+	fi
+	args+=(-machine "$machine")
 	case $1 in
 	kvm) args+=(-accel kvm -cpu host) ;;
-	tcg) args+=(-accel "tcg,thread=multi" -cpu max) ;;
-	tcg-single) args+=(-accel "tcg,thread=single" -cpu max) ;;
-	# Without erms and fsrm memcpy is a loop; each byte of a "rep movsb" would count as an instruction.
-	icount) args+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm") ;;
+	tcg) args+=(-accel "tcg,thread=multi" -cpu "$cpu") ;;
+	tcg-single) args+=(-accel "tcg,thread=single" -cpu "$cpu") ;;
+	icount) args+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "$cpu") ;;
 	esac
 	printf '%s\n' "${args[@]}"
 }
@@ -85,7 +95,7 @@ qemu_args() {	# ACCEL
 # Remembered until the host boots again: a broken KVM costs the ten seconds once.
 kvm_boots() {
 	local memory=$CACHE/kvm-probe boot_id args log=$TMP/kvm-probe verdict="does not boot"
-	[[ -w /dev/kvm ]] || return 1
+	[[ $ARCH == x86_64 && -w /dev/kvm ]] || return 1
 	boot_id=$(cat /proc/sys/kernel/random/boot_id)
 	if [[ $(cat "$memory" 2>/dev/null) != "$boot_id "* ]]; then
 		mapfile -t args < <(qemu_args kvm)
@@ -104,7 +114,7 @@ kvm_boots() {
 guest_id() {	# INITRD
 	{
 		cat "$kernel" "$1" "$ROOT/guest/splats" "$ROOT/guest/splats.allowed" "$ROOT/scripts/guest.sh"
-		qemu-system-x86_64 --version
+		"$(qemu_path)" --version
 		echo "$accel, $cpus, $mem, $disk, $spare, $expect, $append"
 	} | sha256sum | cut -c1-32
 }
@@ -196,11 +206,22 @@ if [[ -n $PASSED ]]; then
 	record=$PASSED/$(guest_id "$initrd")
 	! recall "$record" || exit 0
 fi
-# no5lvl: while the kernel identifies its CPU, it forgets for a moment that it has five levels of page tables. An interrupt
-# at that moment is an invalid access to KASAN.
-"${QEMU[@]}" "${args[@]}" -serial "file:$console" -serial "file:$result" -kernel "$kernel" -initrd "$initrd" \
-	-append "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check no5lvl $append" \
-	</dev/null >"$TMP/qemu.err" 2>&1 &
+args+=(-serial "file:$console")
+case $ARCH in
+x86_64)
+	args+=(-serial "file:$result")
+	# no5lvl: while the kernel identifies its CPU, it forgets for a moment that it has five levels of page tables. An
+	# interrupt at that moment is an invalid access to KASAN.
+	append="console=ttyS0 tsc=reliable no_timer_check no5lvl sc.result=ttyS1 $append"
+	;;
+arm64)
+	# This machine has one serial port of its own.
+	args+=(-chardev "file,id=result,path=$result" -device "pci-serial,chardev=result")
+	append="console=ttyAMA0 sc.result=ttyS0 $append"
+	;;
+esac
+"${QEMU[@]}" "${args[@]}" -kernel "$kernel" -initrd "$initrd" \
+	-append "panic=-1 oops=panic sc.accel=$accel $append" </dev/null >"$TMP/qemu.err" 2>&1 &
 QEMU_PID=$!
 if [[ -n $follow ]]; then
 	tail -n +1 -f -s 0.2 --pid="$QEMU_PID" "$result" >&2 &

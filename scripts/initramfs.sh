@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# initramfs.sh OUT [BASE]: builds the guest's initramfs: busybox, the workload, the selftests, their content, the jobs. No
-# root.
+# initramfs.sh OUT [BASE]: builds the guest's initramfs: busybox, the workload, the selftests, their content, the jobs, for
+# ARCH. No root.
 # MIX_MIB: amount of content, 16 MiB by default.
 
 . "$(dirname "$0")/common.sh"
@@ -14,11 +14,12 @@ check_number MIX_MIB "$MIX_MIB" 1 256
 
 LOAD=$ROOT/bench/load
 SELFTESTS=$ROOT/tools/testing/selftests/swap_compress
-CC=${CC:-gcc}
+check_arch
+CC=${CC:-$(cross_prefix)gcc}
 
 # Everything the file depends on but the kernel tree, which $tree names. The same stamp means that there is nothing to do.
 stamp() {
-	echo "$tree $MIX_MIB"
+	echo "$tree $MIX_MIB $ARCH"
 	cat "$ROOT"/guest/{init,lib.sh,initramfs.list} "$ROOT"/guest/jobs/* "$LOAD"/*.[ch] "$SELFTESTS"/* \
 		"$ROOT"/scripts/{initramfs.sh,mix.py} "$busybox"
 	"$CC" --version
@@ -33,7 +34,7 @@ load() {
 # Ours, built and installed by the kernel's own makefiles. Prints their lines of the initramfs' list.
 selftests() {	# PATCHED-TREE
 	local log=$BUILD/selftests.log install=$BUILD/install
-	make -C "$1/tools/testing/selftests" "O=$BUILD" "CC=$CC" USERCFLAGS=-Werror TARGETS=swap_compress \
+	make -C "$1/tools/testing/selftests" "O=$BUILD" "CC=$CC" "ARCH=$ARCH" "CROSS_COMPILE=$(cross_prefix)" USERCFLAGS=-Werror TARGETS=swap_compress \
 		"KSFT_INSTALL_PATH=$install" install >"$log" 2>&1 ||
 		die "cannot build the selftests:
 $(tail -n 20 "$log")"
@@ -42,18 +43,25 @@ $(tail -n 20 "$log")"
 		-o -type f -printf "file /kselftest/%P $install/%P 0755 0 0\n" | sed 's|/ 0755| 0755|' | LC_ALL=C sort
 }
 
+busybox() {
+	case $ARCH in
+	x86_64) command -v busybox ;;
+	arm64) "$ROOT/scripts/foreign.sh" busybox ;;
+	esac
+}
+
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
 	load
 	cp "$ROOT/guest/initramfs.list" "$BUILD/list"
 	selftests "$("$ROOT/scripts/tree.sh" "$base")" >>"$BUILD/list"
-	"$CC" -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
+	gcc -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
 	python3 "$ROOT/scripts/mix.py" "$tree" "$BUILD/mix" "$MIX_MIB" || die "cannot collect the content for the guest"
 }
 
 lock_cache
 need source patch build guest
-busybox=$(command -v busybox)
+busybox=$(busybox)
 ! readelf -l "$busybox" | grep -q INTERP ||
 	die "$busybox is not static, the guest has no libraries: install the package busybox-static"
 tree=$("$ROOT/scripts/source.sh" "$base")

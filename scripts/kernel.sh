@@ -1,17 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # kernel.sh BASE ARCH CONFIG [VARIANT [LAYOUT]]: builds the patched kernel of a base and prints the path of its image.
-# VARIANT: another tree than the patched one, see tree.sh. LAYOUT, a number: for images to be compared, see lay_out().
+# VARIANT: another tree than the patched one, see tree.sh; or off, the patched one without the option. LAYOUT, a number: for images to be compared, see lay_out().
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
 
 (($# >= 3 && $# <= 5)) || die "usage: kernel.sh BASE ARCH CONFIG [VARIANT [LAYOUT]]"
-base=$1 arch=$2 config=$3 variant=${4:-} layout=${5:-}
+base=$1 ARCH=$2 config=$3 variant=${4:-} layout=${5:-}
 check_base "$base"
-check_one_of ARCH "$arch" x86_64
-check_one_of CONFIG "$config" qemu debug kcsan jumplabel
+check_arch
+check_one_of CONFIG "$config" qemu debug kcsan jumplabel gki
+[[ $config != gki || $ARCH == arm64 ]] || die "CONFIG=gki is for ARCH=arm64"
+[[ $config != kcsan || $ARCH == x86_64 ]] || die "CONFIG=kcsan is for ARCH=x86_64 here"
 [[ -z $layout ]] || check_number LAYOUT "$layout" 0 1000
+[[ -z $layout || $ARCH == x86_64 ]] || die "LAYOUT is for x86_64 only"
 check_jobs
 check_llvm
 
@@ -24,10 +27,12 @@ first_estimate() {
 }
 
 fragments() {
-	echo "$ROOT/configs/qemu.config"
+	printf "%s\n" "$ROOT"/configs/{qemu,"$ARCH"}.config
 	[[ $config != jumplabel ]] || echo "$ROOT/configs/debug.config"
 	[[ $config == qemu ]] || echo "$ROOT/configs/$config.config"
-	grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
+	[[ ! -e $ROOT/configs/$config-$base.config ]] || echo "$ROOT/configs/$config-$base.config"
+	[[ $config != @(debug|jumplabel) || $ARCH != x86_64 ]] || echo "$ROOT/configs/debug-x86_64.config"
+	[[ $variant != off ]] && grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
 	return 0
 }
 
@@ -62,9 +67,9 @@ changed_objects() {
 stamp() {
 	cat "$tree.stamp" "${fragment_files[@]}" "$ROOT/scripts/kernel.sh" "$ROOT/scripts/common.sh"
 	cat "$ROOT/configs/$base.config" 2>/dev/null || true
-	echo "$arch $config $LLVM $layout"
+	echo "$ARCH $config $LLVM $layout"
 	[[ -z $layout ]] || changed_objects
-	if [[ -n $LLVM ]]; then "$(clang_name)" --version; else gcc --version; fi
+	if [[ -n $LLVM ]]; then "$(clang_name)" --version; else "$(cross_prefix)gcc" --version; fi
 }
 
 show_progress() {	# DONE EXPECTED START
@@ -112,9 +117,13 @@ build_failed() {	# LOG
 
 lock_cache
 need source patch build
-tree=$("$ROOT/scripts/tree.sh" "$base" "$variant")
-build=$CACHE/build/$(base_id "$base")${variant:+-$variant}-$arch-$config${LLVM//\//_}
-image=$build/bzImage${layout:+-$layout}
+tree=$("$ROOT/scripts/tree.sh" "$base" "${variant#off}")
+build=$CACHE/build/$(base_id "$base")${variant:+-$variant}-$ARCH-$config${LLVM//\//_}
+case $ARCH in
+x86_64) target=bzImage made=arch/x86/boot/bzImage ;;
+arm64) target=Image made=arch/arm64/boot/Image ;;
+esac
+image=$build/$target${layout:+-$layout}
 mapfile -t fragment_files < <(fragments)
 want=$(stamp | sha256sum)
 if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
@@ -124,12 +133,12 @@ if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
 	expected=$(cat "$build.objects" 2>/dev/null || first_estimate)
 	fresh=yes
 	[[ -e $build/vmlinux.o ]] && fresh=
-	note "building Linux $(tree_version "$tree") ($arch, $config${variant:+, $variant}${LLVM:+, LLVM=$LLVM}${layout:+, layout $layout}) with JOBS=$JOBS${fresh:+, about $expected objects}"
+	note "building Linux $(tree_version "$tree") ($ARCH, $config${variant:+, $variant}${LLVM:+, LLVM=$LLVM}${layout:+, layout $layout}) with JOBS=$JOBS${fresh:+, about $expected objects}"
 	if [[ -z $fresh ]]; then
 		note "  only what changed since the last build"
 	fi
 	start=$EPOCHSECONDS
-	targets=(bzImage)
+	targets=("$target")
 	if [[ -n $layout ]]; then
 		lay_out
 		targets+=(KBUILD_LDS=layout.lds)
@@ -140,7 +149,7 @@ if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
 	rm -f "$build/vmlinux" "$build/vmlinux.unstripped"
 	done=$(kernel_make "$tree" "$build" "${targets[@]}" $modules 2>&1 | follow_build "$expected" "$build.log") ||
 		build_failed "$build.log"
-	cp "$build/arch/x86/boot/bzImage" "$image" || build_failed "$build.log"
+	cp "$build/$made" "$image" || build_failed "$build.log"
 	cp "$build/System.map" "$image.map"
 	rm -f "$build/modules.cpio"
 	[[ -z $modules ]] || pack_modules >"$build/modules.cpio" || build_failed "$build.log"

@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kunit.sh BASE ARCH: runs the KUnit suite with the kernel's own kunit.py, on UML (with two CPUs where it can) or on x86_64 with two CPUs and nodes.
+# kunit.sh BASE ARCH: runs the KUnit suite with the kernel's own kunit.py, on UML (with two CPUs where it can), or on x86_64 or
+# arm64 with two CPUs and nodes.
 
 . "$(dirname "$0")/common.sh"
 
-[[ $# == 2 ]] || die "usage: kunit.sh BASE um|x86_64"
+[[ $# == 2 ]] || die "usage: kunit.sh BASE um|x86_64|arm64"
 base=$1 arch=$2
 check_base "$base"
-check_one_of ARCH "$arch" um x86_64
+check_one_of ARCH "$arch" um x86_64 arm64
+# UML is a program for this machine.
+ARCH=${arch/um/x86_64}
 check_jobs
 check_llvm
 
@@ -16,10 +19,11 @@ SUITE=swap_compress_wq
 # kunit.py of 6.18 puts "-accel kvm -accel hvf" before tcg; a KVM that opens and then hangs would hang the run.
 # A qemu in front of PATH drops the two.
 qemu_without_kvm() {
-	local folder=$CACHE/bin real
-	real=$(command -v qemu-system-x86_64)
+	local folder=$CACHE/bin real name
+	real=$(command -v "$(qemu_path)")
+	name=${real##*/}
 	mkdir -p "$folder"
-	cat >"$folder/qemu-system-x86_64.new" <<-EOF
+	cat >"$folder/$name.new" <<-EOF
 		#!/bin/bash
 		# Made by scripts/kunit.sh: qemu without KVM and HVF.
 		args=()
@@ -30,18 +34,20 @@ qemu_without_kvm() {
 		done
 		exec "$real" "\${args[@]}"
 	EOF
-	chmod +x "$folder/qemu-system-x86_64.new"
-	mv "$folder/qemu-system-x86_64.new" "$folder/qemu-system-x86_64"
+	chmod +x "$folder/$name.new"
+	mv "$folder/$name.new" "$folder/$name"
 	PATH=$folder:$PATH
 }
 
 # The first build of a folder takes minutes; kunit.py says nothing meanwhile.
 kunit_py() {
-	local cc=gcc
-	[[ -z $LLVM ]] || cc=$(clang_name)
+	local cc host_cc=gcc
+	cc=$(cross_prefix)gcc
+	[[ -z $LLVM ]] || { cc=$(clang_name); host_cc=$cc; }
 	local args=(run "--arch=$arch" "--kunitconfig=$ROOT/.kunitconfig" "--build_dir=$build" "--jobs=$JOBS" --timeout=600
-		--make_options "CC=ccache $cc" --make_options "HOSTCC=ccache $cc")
+		--make_options "CC=ccache $cc" --make_options "HOSTCC=ccache $host_cc")
 	[[ -z $LLVM ]] || args+=(--make_options "LLVM=$LLVM")
+	[[ -z $(cross_prefix) ]] || args+=("--cross_compile=$(cross_prefix)")
 	# UML has several CPUs since Linux 6.19.
 	[[ $arch != um ]] || ! grep -q '^config SMP$' "$tree/arch/um/Kconfig" ||
 		args+=(--kconfig_add CONFIG_SMP=y --kernel_args seccomp=on --kernel_args ncpus=2)

@@ -16,10 +16,10 @@ check_number DURATION "$DURATION" 60 864000
 lock_cache
 logs=$CACHE/log/soak
 mkdir -p "$logs" || die "cannot make the folder $logs"
-initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
+initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$ARCH" "$BASE")
 declare -A kernel
 for config in debug kcsan; do
-	kernel[$config]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config")
+	kernel[$config]=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" "$config")
 done
 
 start=$EPOCHSECONDS passes=0 tests=0

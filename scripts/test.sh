@@ -127,6 +127,12 @@ on_base() {	# BASE FUNCTION [ARGUMENT...]
 	"$@"
 }
 
+# A stage on arm64, with Clang
+run_arm64() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
+	local -x ARCH=arm64 LLVM=-19
+	run "$@"
+}
+
 tagged() {	# TAG FUNCTION [ARGUMENT...]
 	local TAG="$1 "
 	shift
@@ -138,8 +144,8 @@ guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 	local kernel initrd skips oks name=$1 config=$2 mib=$3
 	local console="$LOGS/$BASE $TAG$1.console" result="$LOGS/$BASE $TAG$1.result"
 	shift 3
-	if kernel=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config") &&
-		initrd=$(MIX_MIB=$mib "$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$BASE-$mib" "$BASE") &&
+	if kernel=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" "$config") &&
+		initrd=$(MIX_MIB=$mib "$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$BASE-$ARCH-$mib" "$BASE") &&
 		"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$console" \
 			--timeout "$GUEST_TIMEOUT" "$@"; then
 		oks=$(grep -cE '^ok ' "$result" || true)
@@ -153,8 +159,11 @@ guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 }
 
 integration() {	# CONFIG [MORE-PARAMETERS]
+	local -a spare=(--spare 128)
+	# QEMU's arm64 machine can plug in memory only with firmware.
+	[[ $ARCH != arm64 ]] || spare=()
 	# Hibernation needs half of the memory free, of which KASAN takes its share; the tests lock away what is too much.
-	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 --spare 128 \
+	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 "${spare[@]}" \
 		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
 }
 
@@ -223,6 +232,13 @@ long_forms() {
 		run "all of the integration test, debug kernel, $base" "source patch build guest" on_base "$base" integration debug
 		run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
 	done
+	for base in $(bases); do
+		run_arm64 "KUnit, arm64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" arm64
+		run_arm64 "all of the integration test, arm64 as in Android's GKI, $base" "source patch build guest" \
+			on_base "$base" integration gki kasan=off
+	done
+	run_arm64 "all of the integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
+		tagged kasan integration gki kasan=on
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
@@ -249,6 +265,7 @@ mkdir -p "$RECORDS"
 export PASSED=$LOGS/passed/guests RECALL=${all:+yes}
 exec 2>&1
 "$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
+[[ ! $all ]] || ARCH=arm64 "$ROOT/scripts/setup.sh" build guest || note "going on with what there is"
 everyday
 [[ ! $all ]] || long_forms
 ((passed + failed + skipped)) || die "no stage has a heading that matches STAGES=$STAGES"
