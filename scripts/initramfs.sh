@@ -45,7 +45,7 @@ $(tail -n 20 "$log")"
 
 busybox() {
 	case $ARCH in
-	x86_64) command -v busybox ;;
+	x86_64) type -P busybox ;;
 	arm64) "$ROOT/scripts/foreign.sh" busybox ;;
 	esac
 }

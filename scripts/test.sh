@@ -234,11 +234,11 @@ long_forms() {
 	done
 	for base in $(bases); do
 		run_arm64 "KUnit, arm64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" arm64
-		run_arm64 "all of the integration test, arm64 as in Android's GKI, $base" "source patch build guest" \
-			on_base "$base" integration gki kasan=off
+		run_arm64 "integration test, arm64 as in Android's GKI, $base" "source patch build guest" \
+			on_base "$base" integration gki "kasan=off sc.program=$ON_PHONES"
 	done
-	run_arm64 "all of the integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
-		tagged kasan integration gki kasan=on
+	run_arm64 "integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
+		tagged kasan integration gki "kasan=on sc.program=$ON_PHONES"
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
@@ -248,6 +248,8 @@ long_forms() {
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
 }
 
+# No zswap and no fault injection there
+ON_PHONES=swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_mte_test
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
 
