@@ -47,7 +47,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
-  ARCH    x86_64, arm64 (make kunit: um too)               x86_64 (make kunit: um)
+  ARCH    x86_64, arm64 (make kernel, demo, bench, kunit; kunit: um too)  x86_64 (make kunit: um)
   CONFIG  qemu, debug, kcsan, jumplabel, gki (arm64)       qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19

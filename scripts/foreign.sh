@@ -17,19 +17,19 @@ unpack() {	# FOLDER ARCHITECTURE SUFFIX-OF-THE-SUITE PACKAGE...
 		-o "Dir::Cache=$folder" -o APT::Sandbox::User=root)
 	shift 3
 	rm -rf "$folder"
-	mkdir -p "$folder"/{lists/partial,archives/partial,root}
+	mkdir -p "$folder"/{lists/partial,archives/partial,files}
 	# shellcheck disable=SC2016 # apt's variables
 	apt-get indextargets --format '$(SITE) $(CODENAME)' "Created-By: Packages" "Component: main" | sort -u |
 		awk -v suffix="$suffix" '$2 !~ /-/ { print "deb", $1, $2 suffix, "main" }' >"$folder/sources"
 	(cd "$folder" && "${apt[@]}" update && "${apt[@]}" download "$@" &&
-		for package in *.deb; do dpkg-deb -x "$package" root; done) >"$folder/log" 2>&1
+		for package in *.deb; do dpkg-deb -x "$package" files; done) >"$folder/log" 2>&1
 }
 
 busybox() {
 	local folder=$CACHE/busybox-arm64
 	if [[ ! -x $folder/busybox ]]; then
 		note "getting busybox for arm64"
-		{ unpack "$folder" arm64 "" busybox-static && cp "$folder"/root/bin/busybox "$folder/busybox"; } ||
+		{ unpack "$folder" arm64 "" busybox-static && cp "$folder"/files/bin/busybox "$folder/busybox"; } ||
 			die "apt cannot give Debian's busybox-static for arm64 (log: $folder/log).
 Put a static busybox for arm64 at $folder/busybox"
 	fi
@@ -54,7 +54,7 @@ qemu() {
 		unpack "$folder" "$(dpkg --print-architecture)" -backports qemu-system-{arm,common,data} ||
 			die "qemu-system-aarch64 $QEMU_MAJOR.0 or later is needed, and apt cannot give that of Debian's backports (log: $folder/log).
 Put one into PATH: before $QEMU_MAJOR.0, all of a page shares one memory tag"
-		printf '#!/bin/sh\nexec "%s" -L "%s" "$@"\n' "$folder/root/usr/bin/qemu-system-aarch64" "$folder/root/usr/share/qemu" \
+		printf '#!/bin/sh\nexec "%s" -L "%s" "$@"\n' "$folder/files/usr/bin/qemu-system-aarch64" "$folder/files/usr/share/qemu" \
 			>"$program"
 		chmod +x "$program"
 	fi

@@ -11,15 +11,16 @@ TURMOIL_SECONDS=120
 GUEST_TIMEOUT=3600
 
 check_base "$BASE"
+check_one_of ARCH "$ARCH" x86_64
 check_number DURATION "$DURATION" 60 864000
 "$ROOT/scripts/setup.sh" source patch build guest
 lock_cache
 logs=$CACHE/log/soak
 mkdir -p "$logs" || die "cannot make the folder $logs"
-initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$ARCH" "$BASE")
+initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
 declare -A kernel
 for config in debug kcsan; do
-	kernel[$config]=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" "$config")
+	kernel[$config]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config")
 done
 
 start=$EPOCHSECONDS passes=0 tests=0

@@ -9,6 +9,7 @@
 [[ $# == 2 ]] || die "usage: suites.sh BASE short|long"
 base=$1 length=$2 ONLY=${ONLY:-}
 check_base "$base"
+check_one_of ARCH "$ARCH" x86_64
 check_one_of LENGTH "$length" short long
 check_jobs
 check_llvm

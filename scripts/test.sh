@@ -256,7 +256,7 @@ CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pag
 all=${1:-}
 [[ $# -le 1 && $all =~ ^(all)?$ ]] || die "usage: test.sh [all]"
 # What is tested is the repository on its pinned releases.
-export KDIR=
+export KDIR="" ARCH=x86_64
 check_jobs
 check_llvm
 check_number SOAK "$SOAK" 60 864000
