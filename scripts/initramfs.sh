@@ -27,15 +27,15 @@ stamp() {
 
 # The workload, with what it shares with the selftests
 load() {
-	"$CC" -static -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -pthread -I "$SELFTESTS" -o "$BUILD/swap_load" \
+	"$CC" -static -s -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -pthread -I "$SELFTESTS" -o "$BUILD/swap_load" \
 		"$LOAD"/*.c "$SELFTESTS"/{busy,mix,sysfile}.c || die "cannot compile swap_load"
 }
 
 # Ours, built and installed by the kernel's own makefiles. Prints their lines of the initramfs' list.
 selftests() {	# PATCHED-TREE
 	local log=$BUILD/selftests.log install=$BUILD/install
-	make -C "$1/tools/testing/selftests" "O=$BUILD" "CC=$CC" "ARCH=$ARCH" "CROSS_COMPILE=$(cross_prefix)" USERCFLAGS=-Werror TARGETS=swap_compress \
-		"KSFT_INSTALL_PATH=$install" install >"$log" 2>&1 ||
+	make -C "$1/tools/testing/selftests" "O=$BUILD" "CC=$CC" "ARCH=$ARCH" "CROSS_COMPILE=$(cross_prefix)" \
+		USERCFLAGS=-Werror USERLDFLAGS=-s TARGETS=swap_compress "KSFT_INSTALL_PATH=$install" install >"$log" 2>&1 ||
 		die "cannot build the selftests:
 $(tail -n 20 "$log")"
 	# Folders before what is in them, and the same order each time

@@ -29,7 +29,7 @@ while ((EPOCHSECONDS - start < DURATION)); do
 		passes=$((passes + 1))
 		"$ROOT/scripts/guest.sh" --kernel "${kernel[$config]}" --initrd "$initrd" --result "$logs/$passes.result" \
 			--console "$logs/$passes.console" --timeout "$GUEST_TIMEOUT" --disk 128 --mem 640 --spare 128 \
-			--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration sc.seconds=$TURMOIL_SECONDS" ||
+			--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration sc.seconds=$TURMOIL_SECONDS" ||
 			die "pass $passes on the $config kernel failed after $(((EPOCHSECONDS - start) / 60)) minutes; result: $logs/$passes.result"
 		tests=$((tests + $(grep -c '^ok ' "$logs/$passes.result")))
 		note "$(printf '  pass %d (%s): %d tests passed so far, %d of %d min' "$passes" "$config" "$tests" \

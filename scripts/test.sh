@@ -164,7 +164,7 @@ integration() {	# CONFIG [MORE-PARAMETERS]
 	[[ $ARCH != arm64 ]] || spare=()
 	# Hibernation needs half of the memory free, of which KASAN takes its share; the tests lock away what is too much.
 	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 "${spare[@]}" \
-		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration ${2:-}"
+		--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration ${2:-}"
 }
 
 # What the kernel says when a test has it run out of memory, which is what some are about
@@ -188,7 +188,7 @@ waits() {
 # The static branch is patched while the code around it runs.
 patching() {	# MORE-PARAMETERS
 	ACCEL=tcg-single guest "patching" jumplabel 16 --follow --disk 128 --mem 640 --spare 128 \
-		--append "panic_on_warn=1 ramdisk_size=16384 sc.job=integration $1"
+		--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration $1"
 }
 
 small() {

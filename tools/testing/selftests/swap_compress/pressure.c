@@ -133,6 +133,11 @@ void revive_kswapd(void)
 
 	if (!zoneinfo_sum("node_unreclaimable:"))
 		return;
+	/* What it displaces has to go somewhere. */
+	if (meminfo_kib("SwapFree") < 8 * 1024) {
+		ksft_print_msg("swap is nearly full: kswapd stays asleep\n");
+		return;
+	}
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory != MAP_FAILED)
@@ -419,9 +424,14 @@ int child_status(pid_t pid)
 				     WEXITSTATUS(status);
 }
 
+static void oom_score_adj(const char *adj)
+{
+	sys_write("/proc/self/oom_score_adj", adj);
+}
+
 void volunteer(void)
 {
-	sys_write("/proc/self/oom_score_adj", "1000");
+	oom_score_adj("1000");
 }
 
 static struct setting knobs[] = {
@@ -456,6 +466,7 @@ const char *test_begin(struct stats *stats)
 		return "needs swap on a synchronous device (zram)";
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return "needs more than one CPU";
+	oom_score_adj("0");	/* not what take_memory() set */
 	settings_save(knobs, ARRAY_SIZE(knobs));
 	settings_save(watermarks, ARRAY_SIZE(watermarks));
 	if (sys_write(SWAP_COMPRESS "enabled", "1"))
@@ -589,6 +600,8 @@ static void take_memory(void)
 		ksft_exit_fail_perror("locking memory");
 	/* The tests are children: they need not carry its page tables. */
 	madvise(memory, bytes, MADV_DONTFORK);
+	/* If memory runs out, it is a test that fails, not all that follow it. */
+	oom_score_adj("-1000");
 	ksft_print_msg("left %lu of %lu KiB, %lu pages are in lists of CPUs\n",
 		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
 }
