@@ -8,7 +8,8 @@ SHELL := /bin/bash
 # A KUnit run is on UML unless ARCH was given.
 KUNIT_ARCH := $(if $(filter undefined,$(origin ARCH)),um,$(ARCH))
 
-BASE ?= 6.18
+# The series of a tree's own version, if one is given.
+BASE ?= $(or $(if $(KDIR),$(shell awk '/^VERSION =/ { v = $$3 } /^PATCHLEVEL =/ { print v "." $$3; exit }' '$(KDIR)/Makefile' 2>/dev/null)),6.18)
 ARCH ?= x86_64
 CONFIG ?= qemu
 KDIR ?=
@@ -46,10 +47,10 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make clean     remove trees, builds and results; keep downloads and the compiler cache
 
 Variable  Range                                            Default
-  BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18
-  ARCH    x86_64, arm64 (make kernel, demo, bench, kunit; kunit: um too)  x86_64 (make kunit: um)
-  CONFIG  qemu, debug, kcsan, jumplabel, gki (arm64)       qemu
-  KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
+  BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18, with KDIR its own
+  ARCH    x86_64, arm64 (make kernel, demo, bench, kunit, test KDIR=; kunit: um too)  x86_64 (make kunit: um)
+  CONFIG  qemu, debug, kcsan, jumplabel, for arm64 gki and gki-16k  qemu
+  KDIR    a kernel tree or tarball of BASE to use instead; make test: to test on it, with ARCH and CONFIG  none: the pinned release is fetched
   LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19
   JOBS    1 to 4096                                        the number of CPUs
   CPUS    1 to 16, of the guest                            2

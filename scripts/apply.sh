@@ -22,16 +22,11 @@ need patch
 check_prerequisites "$tree" "Linux $version in $tree"
 make_tmp ""
 "$ROOT/scripts/patch.sh" "$base" >"$TMP/patch"
-# Some trees have been cut down to what is built.
-left_out=() exclude=()
-while IFS= read -r file; do
-	[[ ! $file =~ ^(Documentation/|tools/|MAINTAINERS$) || -e $tree/$file ]] || left_out+=("$file") exclude+=("--exclude=$file")
-done < <(patched_files <(hooks "$base"))
+find_left_out "$base" "$tree"
 # It changes nothing unless all of it applies. What is above the tree may be a repository of something else.
-output=$(cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} git apply --whitespace=nowarn "${exclude[@]}" "$TMP/patch" 2>&1) ||
+output=$(cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} git apply --whitespace=nowarn "${left_out[@]/#/--exclude=}" "$TMP/patch" 2>&1) ||
 	die "the series does not apply to Linux $version in $tree; nothing was changed there:
 $output"
-((${#left_out[@]} == 0)) || note "the tree does not have these, so what the series changes in them is left out: ${left_out[*]}"
 kind=
 [[ ! -d $tree/include/trace/hooks ]] || kind="Android "
 note "${kind}Linux $version: the series for $base is applied; switch it on with CONFIG_SWAP_COMPRESS_WQ"

@@ -10,8 +10,8 @@
 base=$1 ARCH=$2 config=$3 variant=${4:-} layout=${5:-}
 check_base "$base"
 check_arch
-check_one_of CONFIG "$config" qemu debug kcsan jumplabel gki
-[[ $config != gki || $ARCH == arm64 ]] || die "CONFIG=gki is for ARCH=arm64"
+check_one_of CONFIG "$config" qemu debug kcsan jumplabel gki gki-16k
+[[ $config != gki* || $ARCH == arm64 ]] || die "CONFIG=$config is for ARCH=arm64"
 [[ $config != kcsan || $ARCH == x86_64 ]] || die "CONFIG=kcsan is for ARCH=x86_64 here"
 [[ -z $layout ]] || check_number LAYOUT "$layout" 0 1000
 [[ -z $layout || $ARCH == x86_64 ]] || die "LAYOUT is for x86_64 only"
@@ -29,8 +29,10 @@ first_estimate() {
 fragments() {
 	printf "%s\n" "$ROOT"/configs/{qemu,"$ARCH"}.config
 	[[ $config != jumplabel ]] || echo "$ROOT/configs/debug.config"
-	[[ $config == qemu ]] || echo "$ROOT/configs/$config.config"
-	[[ ! -e $ROOT/configs/$config-$base.config ]] || echo "$ROOT/configs/$config-$base.config"
+	[[ $config == qemu ]] || echo "$ROOT/configs/${config%-16k}.config"
+	[[ ! -e $ROOT/configs/${config%-16k}-$base.config ]] || echo "$ROOT/configs/${config%-16k}-$base.config"
+	[[ $config != gki-16k ]] || echo "$ROOT/configs/$config.config"
+	[[ $config != gki* || ! -d $tree/include/trace/hooks ]] || echo "$ROOT/configs/gki-android.config"
 	[[ $config != @(debug|jumplabel) || $ARCH != x86_64 ]] || echo "$ROOT/configs/debug-x86_64.config"
 	[[ $variant != off ]] && grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
 	return 0
@@ -67,6 +69,7 @@ changed_objects() {
 stamp() {
 	cat "$tree.stamp" "${fragment_files[@]}" "$ROOT/scripts/kernel.sh" "$ROOT/scripts/common.sh"
 	cat "$ROOT/configs/$base.config" 2>/dev/null || true
+	! has_offload_hook || cat "$ROOT"/guest/vendor_offload/*
 	echo "$ARCH $config $LLVM $layout"
 	[[ -z $layout ]] || changed_objects
 	if [[ -n $LLVM ]]; then "$(clang_name)" --version; else "$(cross_prefix)gcc" --version; fi
@@ -104,10 +107,23 @@ follow_build() {	# EXPECTED LOG
 	echo "$done"
 }
 
+# Android's kernels of 6.12 let a vendor have kswapd's writes done by somebody else.
+has_offload_hook() {
+	[[ $config == gki* ]] && grep -qs android_vh_swap_writepage "$tree/include/trace/hooks/mm.h"
+}
+
+build_vendor_module() {
+	rm -rf "$build/vendor_offload"
+	cp -r "$ROOT/guest/vendor_offload" "$build/"
+	kernel_make "$tree" "$build" "M=$build/vendor_offload" modules >>"$build.log" 2>&1
+}
+
 # The modules as files of the guest's root folder: scripts/guest.sh adds them to the initramfs.
 pack_modules() {
-	sed -E "s|(.*/)?([^/]+)\.o$|file /\2.ko $build/\1\2.ko 0644 0 0|" "$build/modules.order" |
-		"$build/usr/gen_init_cpio" -t 0 -
+	{
+		sed -E "s|(.*/)?([^/]+)\.o$|file /\2.ko $build/\1\2.ko 0644 0 0|" "$build/modules.order"
+		! has_offload_hook || echo "file /vendor_offload.ko $build/vendor_offload/vendor_offload.ko 0644 0 0"
+	} | "$build/usr/gen_init_cpio" -t 0 -
 }
 
 build_failed() {	# LOG
@@ -128,6 +144,11 @@ mapfile -t fragment_files < <(fragments)
 want=$(stamp | sha256sum)
 if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
 	need_disk "$CACHE/build" 1500 "a kernel build"
+	# The option changes few objects: the build without it begins as a copy of the one with it.
+	if [[ $variant == off && ! -e $build && -e ${build/-off-/-}/vmlinux.o ]]; then
+		cp -a "${build/-off-/-}" "$build"
+		rm -f "$build/$target"*
+	fi
 	rm -f "$image.stamp"
 	kernel_config "$tree" "$build" "${fragment_files[@]}"
 	expected=$(cat "$build.objects" 2>/dev/null || first_estimate)
@@ -152,6 +173,7 @@ if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
 	cp "$build/$made" "$image" || build_failed "$build.log"
 	cp "$build/System.map" "$image.map"
 	rm -f "$build/modules.cpio"
+	! has_offload_hook || build_vendor_module || build_failed "$build.log"
 	[[ -z $modules ]] || pack_modules >"$build/modules.cpio" || build_failed "$build.log"
 	note "  built: $done objects in $((EPOCHSECONDS - start)) s"
 	[[ -z $fresh ]] || echo "$done" >"$build.objects"

@@ -58,7 +58,8 @@ list() {	# WHAT SYMBOLS
 lock_cache
 need source patch build build-arm64
 make_tmp ""
-trees=(pristine off on)
+# Off after on, which it can begin with.
+trees=(pristine on off)
 for state in "${trees[@]}"; do
 	symbols "${state#on}" >"$TMP/$state"
 	# A comparison of empty lists, or of lists without checksums, would prove nothing.

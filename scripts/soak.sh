@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # soak.sh: the long form of the integration test: guests on the debug and the kcsan kernel in turn, for DURATION seconds.
+# Each runs one program of the selftests, so that the time is kept on a slow machine, too.
 
 . "$(dirname "$0")/common.sh"
 
@@ -18,22 +19,27 @@ lock_cache
 logs=$CACHE/log/soak
 mkdir -p "$logs" || die "cannot make the folder $logs"
 initrd=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs" "$BASE")
+configs=(debug kcsan)
 declare -A kernel
-for config in debug kcsan; do
+for config in "${configs[@]}"; do
 	kernel[$config]=$("$ROOT/scripts/kernel.sh" "$BASE" x86_64 "$config")
 done
-
-start=$EPOCHSECONDS passes=0 tests=0
-while ((EPOCHSECONDS - start < DURATION)); do
-	for config in debug kcsan; do
-		passes=$((passes + 1))
-		"$ROOT/scripts/guest.sh" --kernel "${kernel[$config]}" --initrd "$initrd" --result "$logs/$passes.result" \
-			--console "$logs/$passes.console" --timeout "$GUEST_TIMEOUT" --disk 128 --mem 640 --spare 128 \
-			--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration sc.seconds=$TURMOIL_SECONDS" ||
-			die "pass $passes on the $config kernel failed after $(((EPOCHSECONDS - start) / 60)) minutes; result: $logs/$passes.result"
-		tests=$((tests + $(grep -c '^ok ' "$logs/$passes.result")))
-		note "$(printf '  pass %d (%s): %d tests passed so far, %d of %d min' "$passes" "$config" "$tests" \
-			$(((EPOCHSECONDS - start) / 60)) $((DURATION / 60)))"
-	done
+# Those that want no guest of their own
+programs=()
+for program in "$ROOT"/tools/testing/selftests/swap_compress/swap_*_test.c; do
+	[[ $program =~ _(node|wait|zone|mte)_test ]] || programs+=("$(basename "$program" .c)")
 done
-echo "$tests passed, 0 failed in $passes guests"
+
+start=$EPOCHSECONDS guests=0 tests=0
+while ((EPOCHSECONDS - start < DURATION)); do
+	config=${configs[guests % 2]} program=${programs[guests / 2 % ${#programs[@]}]}
+	guests=$((guests + 1))
+	"$ROOT/scripts/guest.sh" --kernel "${kernel[$config]}" --initrd "$initrd" --result "$logs/$guests.result" \
+		--console "$logs/$guests.console" --timeout "$GUEST_TIMEOUT" --disk 128 --mem 640 --spare 128 \
+		--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration sc.program=$program sc.seconds=$TURMOIL_SECONDS" ||
+		die "guest $guests, $program on the $config kernel, failed after $(((EPOCHSECONDS - start) / 60)) minutes; result: $logs/$guests.result"
+	tests=$((tests + $(grep -c '^ok ' "$logs/$guests.result")))
+	note "$(printf '  guest %d (%s, %s): %d tests passed so far, %d of %d min' "$guests" "$program" "$config" "$tests" \
+		$(((EPOCHSECONDS - start) / 60)) $((DURATION / 60)))"
+done
+echo "$tests passed, 0 failed in $guests guests"

@@ -31,7 +31,7 @@ base_patches() {	# BASE
 
 # The parts of a patch that are about files of a list, or about others.
 patch_parts() {	# listed|others LIST-FILE PATCH-FILE
-	awk -v which="$1" 'NR == FNR { list["b/" $0]; next }
+	awk -v which="$1" 'FILENAME == ARGV[1] { list["b/" $0]; next }
 		/^diff --git / { wanted = ($4 in list) == (which == "listed") }
 		wanted' "$2" "$3"
 }
@@ -42,6 +42,17 @@ hooks() {	# BASE
 	base_patches "$1" | while IFS= read -r patch; do
 		patch_parts others <(all_overlay_files) "$patch"
 	done
+}
+
+# Some trees have been cut down to what is built. What the series changes in these files, which the tree does not have,
+# is left out.
+left_out=()
+find_left_out() {	# BASE TREE
+	mapfile -t left_out < <(patched_files <(hooks "$1") | grep -E '^(Documentation/|tools/|MAINTAINERS$)' |
+		while IFS= read -r file; do
+			[[ -e $2/$file ]] || echo "$file"
+		done)
+	((${#left_out[@]} == 0)) || note "the tree does not have these, so what the series changes in them is left out: ${left_out[*]}"
 }
 
 # The overlay files behind the paths of a commit; a folder stands for all that git would track in it.
@@ -127,7 +138,8 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 	# A commit of new files only has a message but nothing to patch, as has one that the base has no use for.
 	patch=$(base_patch "$base" "$patch")
 	[[ -n $(patched_files "$patch") ]] || return 0
-	output=$(cd "$stage" && patch -p1 -F0 --force --no-backup-if-mismatch -r - <"$patch" 2>&1) ||
+	output=$(cd "$stage" && patch_parts others <(printf '%s\n' "${left_out[@]}") "$patch" |
+		patch -p1 -F0 --force --no-backup-if-mismatch -r - 2>&1) ||
 		die "${patch#"$ROOT"/} does not apply to $what; nothing was changed there:
 $(grep -E '^(patching|Hunk .*FAILED|can.t find file|patch: |.*malformed|Reversed)' <<<"$output" | grep -B1 -vE '^patching|^--$')"
 }
@@ -147,6 +159,7 @@ stage() {	# BASE TREE STAGE WHAT-TREE
 	local patch paths path
 	check_series "$1"
 	check_prerequisites "$2" "$4"
+	find_left_out "$1" "$2"
 	stage_pristine "$1" "$2" "$3"
 	while read -r patch paths; do
 		# shellcheck disable=SC2086 # paths without blanks

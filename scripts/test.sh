@@ -3,12 +3,13 @@
 # test.sh [all]: everything a change must pass; with all, also what takes hours: every base, the long forms, SOAK seconds of
 # soak. What has passed is not run again by "all", so that it can be done in parts: a stage on the same sources, a guest with
 # the same kernel and initramfs (scripts/guest.sh).
+# With KDIR, a kernel tree of the user: KUnit and the guest tests on that tree, with ARCH and CONFIG.
 # STAGES=REGEX takes the stages whose heading matches. TIME_LIMIT=MINUTES begins none after that time: each is then a
 # skip. Last line: N passed, N failed, N skipped.
 
 . "$(dirname "$0")/common.sh"
 
-BASE=6.18
+[[ -n $KDIR ]] || BASE=6.18
 SOAK=${SOAK:-3600} STAGES=${STAGES:-} TIME_LIMIT=${TIME_LIMIT:-}
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
@@ -106,6 +107,22 @@ soak() {
 # The sum of what kunit.py counted under some names.
 kunit_count() {	# LOG NAMES
 	grep 'Testing complete' "$1" | grep -oE "($2): [0-9]+" | awk '{ n += $2 } END { print n + 0 }' || true
+}
+
+# A vendor's swap device that has a thread for what kswapd writes, in an Android kernel
+offload() {
+	guest offload gki 16 --follow --mem 640 --append "panic_on_warn=1 kasan=off sc.job=offload"
+}
+
+# The kernel module interface
+kmi() {
+	local log=$LOGS/kmi-$BASE.log
+	if "$ROOT/scripts/kmi.sh" "$BASE" 2>&1 | tee "$log"; then
+		count 1 0 0
+	else
+		echo "FAIL  the log: $log"
+		count 0 1 0
+	fi
 }
 
 kunit() {	# BASE ARCH
@@ -216,6 +233,9 @@ everyday() {
 	run "debug kernel that patches its code, 6.12" "source patch build guest" on_base 6.12 patching \
 		"sc.program=swap_compress_test,swap_change_test sc.test=$PATCHED"
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
+	run_arm64 "KUnit, arm64 with two CPUs, $BASE" "source patch build kunit guest" kunit "$BASE" arm64
+	run_arm64 "some of the integration test, arm64 as in Android's GKI, $BASE" "source patch build guest" \
+		tagged some integration gki "kasan=off sc.program=swap_compress_test,swap_mte_test sc.test=$ON_ARM64"
 }
 
 # What everyday() leaves out: all bases, and the long forms on one of them.
@@ -233,10 +253,12 @@ long_forms() {
 		run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short
 	done
 	for base in $(bases); do
-		run_arm64 "KUnit, arm64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" arm64
+		[[ $base == "$BASE" ]] || run_arm64 "KUnit, arm64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" arm64
 		run_arm64 "integration test, arm64 as in Android's GKI, $base" "source patch build guest" \
 			on_base "$base" integration gki "kasan=off sc.program=$ON_PHONES"
 	done
+	run_arm64 "integration test, arm64 as in Android's GKI, pages of 16 KiB, $BASE" "source patch build guest" \
+		integration gki-16k "kasan=off sc.program=$ON_PHONES"
 	run_arm64 "integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
 		tagged kasan integration gki "kasan=on sc.program=$ON_PHONES"
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
@@ -248,15 +270,32 @@ long_forms() {
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
 }
 
+# On the tree of a user
+own_tree() {
+	local more=
+	[[ $CONFIG != gki* ]] || more="kasan=off sc.program=$ON_PHONES"
+	run "KUnit, $ARCH with two CPUs, $KDIR" "source patch build kunit guest" kunit "$BASE" "$ARCH"
+	run "integration test in a guest, $ARCH, $CONFIG, $KDIR" "source patch build guest" tagged KDIR integration "$CONFIG" "$more"
+	[[ $CONFIG != gki ]] || ! grep -qs android_vh_swap_writepage "$KDIR/include/trace/hooks/mm.h" ||
+		run "beside a vendor's swap device with a thread of its own, $KDIR" "source patch build guest" tagged KDIR offload
+	[[ $CONFIG != gki ]] || run "modules built without the series load with it, $KDIR" "source patch build" kmi
+}
+
 # No zswap and no fault injection there
 ON_PHONES=swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_mte_test
+ON_ARM64=reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
 
 all=${1:-}
 [[ $# -le 1 && $all =~ ^(all)?$ ]] || die "usage: test.sh [all]"
-# What is tested is the repository on its pinned releases.
-export KDIR="" ARCH=x86_64
+if [[ -n $KDIR ]]; then
+	[[ -z $all ]] || die "make test-all is about the pinned releases: make test takes KDIR"
+	check_base "$BASE"
+	check_arch
+else
+	export ARCH=x86_64
+fi
 check_jobs
 check_llvm
 check_number SOAK "$SOAK" 60 864000
@@ -267,9 +306,13 @@ mkdir -p "$RECORDS"
 export PASSED=$LOGS/passed/guests RECALL=${all:+yes}
 exec 2>&1
 "$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
-[[ ! $all ]] || ARCH=arm64 "$ROOT/scripts/setup.sh" build guest || note "going on with what there is"
-everyday
-[[ ! $all ]] || long_forms
+if [[ -n $KDIR ]]; then
+	own_tree
+else
+	ARCH=arm64 "$ROOT/scripts/setup.sh" build guest || note "going on with what there is"
+	everyday
+	[[ ! $all ]] || long_forms
+fi
 ((passed + failed + skipped)) || die "no stage has a heading that matches STAGES=$STAGES"
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))

@@ -2,7 +2,7 @@
 /*
  * Pages with content that can be told apart.
  *
- * Page @index of generation @gen holds one 4 KiB piece of the mix (real files,
+ * Page @index of generation @gen holds one piece of the mix (real files,
  * so that the compressors work as they do in life) under an eight byte stamp.
  * Neighbours and generations take far pieces and other stamps: a page that is
  * misplaced, stale, torn or merely damaged does not compare equal. Pieces of
@@ -13,8 +13,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <unistd.h>
 
-#define PAGE_BYTES	4096UL
+#define PAGE_BYTES	((unsigned long)sysconf(_SC_PAGESIZE))
+#define MAX_PAGE_BYTES	65536
 #define MIB		(1024 * 1024UL)
 #define PAGES_PER_MIB	(MIB / PAGE_BYTES)
 

@@ -501,7 +501,7 @@ static bool may_be_overwritten(const unsigned char *first, const void *header)
 
 const char *make_swap(const char *device)
 {
-	static unsigned int header[PAGE_BYTES / sizeof(int)];
+	static unsigned int header[MAX_PAGE_BYTES / sizeof(int)];
 	static unsigned char first[FIRST_BYTES];
 	const char *error = NULL;
 	struct stat stat;

@@ -63,7 +63,7 @@ FIXTURE_TEARDOWN(zone)
 static void fill_pipes(void)
 {
 	const struct rlimit files = { .rlim_cur = 16384, .rlim_max = 16384 };
-	static char data[PAGE_BYTES];
+	static char data[MAX_PAGE_BYTES];
 	int ends[2];
 
 	volunteer();
