@@ -109,6 +109,8 @@ NAMES = {
     "on": "on",
     "node": "a thread per node",
     "cpu": "a thread per CPU",
+    "flush": "fewer flushes, no worker",
+    "workers": "workers, a flush for each page",
     "traced": "on, traced",
     "sleep-off": "off",
     "sleep-on": "on",

@@ -64,6 +64,8 @@ variant_parameters() {
 	on | sleep-on) echo "sc.mode=on" ;;
 	traced) echo "sc.mode=on sc.trace=1" ;;
 	node | cpu) echo "sc.mode=on swap_compress_threads=$1" ;;
+	flush) echo "sc.mode=on swap_compress_threads=none" ;;
+	workers) echo "sc.mode=on swap_compress_flush_each=1" ;;
 	*) die "bench/cells: there is no variant $1" ;;
 	esac
 }

@@ -53,7 +53,7 @@ static void app_use(const struct mix *mix, unsigned char *base,
 
 static void app_run(const struct mix *mix, unsigned int number, int in, int out)
 {
-	unsigned long pages = meminfo_kib("MemTotal") / 4 * EIGHTHS / 8 / APPS;
+	unsigned long pages = meminfo_kib("MemTotal") / (PAGE_BYTES / 1024) * EIGHTHS / 8 / APPS;
 	unsigned long index = number * pages;
 	unsigned long *gen = calloc(pages / CHANGE_EVERY + 1, sizeof(*gen));
 	struct use use = {};

@@ -157,7 +157,7 @@ void reclaim_start(void)
 
 	revive_kswapd();
 	/* Free is also what the lists of CPUs may give back any time. */
-	min = meminfo_kib("MemFree") + zoneinfo_sum("count:") * 4;
+	min = meminfo_kib("MemFree") + zoneinfo_sum("count:") * (PAGE_BYTES / 1024);
 	/* low = min + step, high = low + step */
 	min += (LOW_MIB - STEP_MIB) * 1024;
 	if (sys_write_long(VM "min_free_kbytes", min < 1024 ? 1024 : min) ||
@@ -207,22 +207,32 @@ unsigned long reclaim_until(const char *name, unsigned long growth)
 	return stat_get(name) - before;
 }
 
+static const char * const inline_reasons[] = {
+	"inline_not_kswapd", "inline_shmem", "inline_isolated", "inline_device",
+	"inline_zswap", "inline_uniprocessor", "inline_stopped",
+	"inline_inflight", "inline_pool",
+};
+
+unsigned long not_queued(void)
+{
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(inline_reasons); i++)
+		pages += stat_get(inline_reasons[i]);
+	return pages;
+}
+
 /* Why pages were not handed over, of this boot. */
 static void print_inline(void)
 {
-	static const char * const reasons[] = {
-		"inline_not_kswapd", "inline_shmem", "inline_isolated",
-		"inline_device",
-		"inline_zswap", "inline_uniprocessor", "inline_stopped",
-		"inline_inflight", "inline_pool",
-	};
 	char line[256] = "";
 	size_t used = 0;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(reasons); i++)
+	for (i = 0; i < ARRAY_SIZE(inline_reasons); i++)
 		used += snprintf(line + used, sizeof(line) - used, " %s %lu",
-				 reasons[i], stat_get(reasons[i]));
+				 inline_reasons[i], stat_get(inline_reasons[i]));
 	ksft_print_msg("not queued:%s\n", line);
 }
 

@@ -153,6 +153,8 @@ bool stick_workers(long ms);
  * out. Nothing may stay isolated. All numbers are of this boot.
  */
 bool idle_sums_are_right(void);
+/* Pages of this boot that reclaim looked at and did not hand over */
+unsigned long not_queued(void);
 
 /*
  * On a machine that is slow or busy, less may happen than a test needs to have

@@ -15,12 +15,11 @@
 #include "pressure.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
-/* The one size that is not off by default, but as transparent_hugepage/enabled is */
-#define THP_PMD	THP "hugepages-2048kB/enabled"
-
 FIXTURE(large) {
 	struct stats stats;
 	char enabled[128], swpout[128];	/* paths */
+	/* Of the one size that is not off by default, but as THP "enabled" is */
+	char pmd_enabled[128];
 };
 
 FIXTURE_VARIANT(large) {
@@ -42,8 +41,10 @@ FIXTURE_SETUP(large)
 		 THP "hugepages-%ukB/enabled", variant->kib);
 	snprintf(self->swpout, sizeof(self->swpout),
 		 THP "hugepages-%ukB/stats/swpout", variant->kib);
+	snprintf(self->pmd_enabled, sizeof(self->pmd_enabled),
+		 THP "hugepages-%ldkB/enabled", sys_long(THP "hpage_pmd_size") / 1024);
 	/* No larger ones than those that the test is about */
-	sys_write(THP_PMD, "never");
+	sys_write(self->pmd_enabled, "never");
 	if (sys_write(self->enabled, "madvise") || sys_long(self->swpout) < 0)
 		SKIP(return, "needs a kernel with huge pages of %u KiB",
 		     variant->kib);
@@ -52,7 +53,7 @@ FIXTURE_SETUP(large)
 FIXTURE_TEARDOWN(large)
 {
 	sys_write(self->enabled, "never");
-	sys_write(THP_PMD, "inherit");
+	sys_write(self->pmd_enabled, "inherit");
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));
@@ -134,7 +135,7 @@ TEST_F_TIMEOUT(large, goes_to_zswap, TIMEOUT)
 	if (sys_write(ZSWAP "enabled", "1"))
 		SKIP(return, "needs a kernel with CONFIG_ZSWAP");
 	EXPECT_ENOUGH(1, hand_over(_metadata, &area, variant->kib * 1024UL));
-	EXPECT_LE(stored + variant->kib / 4,
+	EXPECT_LE(stored + variant->kib / (PAGE_BYTES / 1024),
 		  stat_get("stored") + stat_get("stored_zswap"));
 	EXPECT_EQ(refused, stat_get("inline_device"));
 	EXPECT_EQ(0, area_verify(&area));
@@ -156,7 +157,7 @@ TEST_F_TIMEOUT(large, is_not_handed_over_with_a_disk, TIMEOUT)
 	ASSERT_EQ(0, swapoff(swap_device));
 	ASSERT_EQ(0, swapon(disk, 0));
 	EXPECT_EQ(0, hand_over(_metadata, &area, variant->kib * 1024UL));
-	EXPECT_LE(refused + variant->kib / 4, stat_get("inline_device"));
+	EXPECT_LE(refused + variant->kib / (PAGE_BYTES / 1024), stat_get("inline_device"));
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 	ASSERT_EQ(0, swap_back_from(disk));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 
 #include "kselftest_harness.h"
 #include "pressure.h"
@@ -164,6 +165,95 @@ TEST_F_TIMEOUT(mte, tags_come_back, TIMEOUT)
 	EXPECT_ENOUGH(1000, reclaim());
 	EXPECT_QUEUED(&self->stats, 1000);
 	EXPECT_EQ(0, tagged_verify(&area));
+	area_unmap(&area);
+}
+
+#define TRACEFS		"/sys/kernel/tracing/"
+#define FLUSHES		"swap_compress_flushes"
+#define FLUSHES_ENABLE	TRACEFS "events/kprobes/" FLUSHES "/enable"
+
+/* From now on the kernel counts the calls of try_to_unmap_flush_dirty(). */
+static int flushes_start(void)
+{
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	return sys_write(TRACEFS "kprobe_events",
+			 "p:" FLUSHES " try_to_unmap_flush_dirty") ?:
+	       sys_write(FLUSHES_ENABLE, "1");
+}
+
+static void flushes_stop(void)
+{
+	sys_write(FLUSHES_ENABLE, "0");
+	sys_write(TRACEFS "kprobe_events", "-:" FLUSHES);
+}
+
+static unsigned long flushes(void)
+{
+	char text[256] = "";
+	unsigned long hits;
+
+	sys_read(TRACEFS "kprobe_profile", text, sizeof(text));
+	if (sscanf(text, " " FLUSHES " %lu", &hits) != 1)
+		return 0;
+	return hits;
+}
+
+FIXTURE(flush) {
+	struct stats stats;
+};
+
+FIXTURE_VARIANT(flush) {
+	bool tagged;
+};
+
+FIXTURE_VARIANT_ADD(flush, tagged) { .tagged = true };
+FIXTURE_VARIANT_ADD(flush, untagged) { .tagged = false };
+
+FIXTURE_SETUP(flush)
+{
+	const char *lacks = test_begin(&self->stats);
+
+	if (!have_mte())
+		lacks = "needs an arm64 CPU and kernel with MTE";
+	else if (!lacks && flushes_start())
+		lacks = "needs CONFIG_KPROBE_EVENTS, and tracefs";
+	if (lacks)
+		SKIP(return, "%s", lacks);
+}
+
+FIXTURE_TEARDOWN(flush)
+{
+	flushes_stop();
+	test_end();
+	EXPECT_TRUE(idle_sums_are_right());
+	REPORT_TOO_LITTLE();
+}
+
+/* Tags are saved before the pass's flush, so a page with tags needs one of its own. */
+TEST_F_TIMEOUT(flush, of_each_page_if_it_has_tags, TIMEOUT)
+{
+	unsigned long others = not_queued();
+	unsigned long queued, nr;
+	struct area area;
+
+	if (variant->tagged) {
+		ASSERT_EQ(0, tagged_map(&area, AREA_PAGES));
+	} else {
+		area_map(&area, AREA_PAGES);
+		area_fill(&area);
+	}
+	nr = flushes();
+	EXPECT_ENOUGH(1000, reclaim());
+	EXPECT_QUEUED(&self->stats, 1000);
+	nr = flushes() - nr;
+	queued = stat_get("queued") - self->stats.queued;
+	others = not_queued() - others;
+	ksft_print_msg("%lu calls to flush for %lu queued and %lu other pages\n",
+		       nr, queued, others);
+	if (variant->tagged)
+		EXPECT_LE(queued, nr);
+	else
+		EXPECT_LE(nr, others + queued / 8);
 	area_unmap(&area);
 }
 
