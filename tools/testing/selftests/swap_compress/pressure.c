@@ -434,14 +434,14 @@ int child_status(pid_t pid)
 				     WEXITSTATUS(status);
 }
 
-static void oom_score_adj(const char *adj)
+static void set_oom_adj(const char *adj)
 {
 	sys_write("/proc/self/oom_score_adj", adj);
 }
 
 void volunteer(void)
 {
-	oom_score_adj("1000");
+	set_oom_adj("1000");
 }
 
 static struct setting knobs[] = {
@@ -476,7 +476,7 @@ const char *test_begin(struct stats *stats)
 		return "needs swap on a synchronous device (zram)";
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return "needs more than one CPU";
-	oom_score_adj("0");	/* not what take_memory() set */
+	set_oom_adj("0");	/* not what take_memory() set */
 	settings_save(knobs, ARRAY_SIZE(knobs));
 	settings_save(watermarks, ARRAY_SIZE(watermarks));
 	if (sys_write(SWAP_COMPRESS "enabled", "1"))
@@ -611,7 +611,7 @@ static void take_memory(void)
 	/* The tests are children: they need not carry its page tables. */
 	madvise(memory, bytes, MADV_DONTFORK);
 	/* If memory runs out, it is a test that fails, not all that follow it. */
-	oom_score_adj("-1000");
+	set_oom_adj("-1000");
 	ksft_print_msg("left %lu of %lu KiB, %lu pages are in lists of CPUs\n",
 		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
 }
