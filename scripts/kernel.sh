@@ -32,7 +32,8 @@ fragments() {
 	[[ $config == qemu ]] || echo "$ROOT/configs/${config%-16k}.config"
 	[[ ! -e $ROOT/configs/${config%-16k}-$base.config ]] || echo "$ROOT/configs/${config%-16k}-$base.config"
 	[[ $config != gki-16k ]] || echo "$ROOT/configs/$config.config"
-	[[ $config != gki* || ! -d $tree/include/trace/hooks ]] || echo "$ROOT/configs/gki-android.config"
+	[[ $config != gki* ]] || ! grep -qs '^config ANDROID_VENDOR_HOOKS$' "$tree/drivers/android/Kconfig" ||
+		echo "$ROOT/configs/gki-android.config"
 	[[ $config != @(debug|jumplabel) || $ARCH != x86_64 ]] || echo "$ROOT/configs/debug-x86_64.config"
 	[[ $variant != off ]] && grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
 	return 0
