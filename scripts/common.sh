@@ -204,13 +204,14 @@ kernel_make() {	# TREE BUILD-FOLDER ARGUMENT...
 		LLVM="$LLVM" CC="ccache $cc" HOSTCC="ccache $host_cc" "$@"
 }
 
-# Writes a .config of allnoconfig plus fragments, the last of which may be one of the base, and checks that every line of them took effect.
+# Writes a .config of allnoconfig plus fragments, and checks that every line of them took effect. The first two are for all
+# and for the architecture; one of the base follows, if there is one.
 kernel_config() {	# TREE BUILD-FOLDER FRAGMENT...
 	local tree=$1 build=$2 version line name refused=
 	shift 2
 	mkdir -p "$build"
 	version=$(tree_version "$tree")
-	[[ ! -e $ROOT/configs/${version%.*}.config ]] || set -- "$@" "$ROOT/configs/${version%.*}.config"
+	[[ ! -e $ROOT/configs/${version%.*}.config ]] || set -- "$1" "$2" "$ROOT/configs/${version%.*}.config" "${@:3}"
 	# A later fragment may change a line of an earlier one: only the last word on an option counts.
 	cat "$@" | tac | awk '/^(# )?CONFIG_/ { name = $0; sub(/^# /, "", name); sub(/[= ].*/, "", name)
 		if (!seen[name]++) print }' >"$build/fragment.config"
