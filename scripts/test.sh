@@ -225,7 +225,7 @@ everyday() {
 		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
 	done
 	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
-	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug
+	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug "sc.without=$LONG"
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
 	run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
@@ -263,6 +263,8 @@ long_forms() {
 		tagged kasan integration gki "kasan=on sc.program=$ON_PHONES"
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test
+	run "what the integration test of make test leaves out, debug kernel, $BASE" "source patch build guest" \
+		tagged long integration debug "sc.program=swap_compress_test,swap_large_test,swap_memcg_test sc.test=$LONG"
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
 		tagged "all classic" integration debug sc.lru_gen=0
 	run "all of the integration test, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan
@@ -284,8 +286,10 @@ own_tree() {
 # No zswap and no fault injection there
 ON_PHONES=swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_pm_test,swap_mte_test
 ON_ARM64=reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
+# What takes minutes and is near another test
+LONG=who_is_alone_does_not_wait,without_leave_nothing_reaches_the_device,of_256_kib
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
-CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,shmem_if_asked_for,toggled_under_load,swapoff_under_load
+CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load
 
 all=${1:-}
 [[ $# -le 1 && $all =~ ^(all)?$ ]] || die "usage: test.sh [all]"
