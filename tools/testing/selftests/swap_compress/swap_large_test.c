@@ -17,7 +17,7 @@
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 FIXTURE(large) {
 	struct stats stats;
-	char enabled[128], swpout[128];	/* paths */
+	char enabled[128], swpout[128], allocated[128];	/* paths */
 	/* Of the one size that is not off by default, but as THP "enabled" is */
 	char pmd_enabled[128];
 };
@@ -41,6 +41,8 @@ FIXTURE_SETUP(large)
 		 THP "hugepages-%ukB/enabled", variant->kib);
 	snprintf(self->swpout, sizeof(self->swpout),
 		 THP "hugepages-%ukB/stats/swpout", variant->kib);
+	snprintf(self->allocated, sizeof(self->allocated),
+		 THP "hugepages-%ukB/stats/anon_fault_alloc", variant->kib);
 	snprintf(self->pmd_enabled, sizeof(self->pmd_enabled),
 		 THP "hugepages-%ldkB/enabled", sys_long(THP "hpage_pmd_size") / 1024);
 	/* No larger ones than those that the test is about */
@@ -48,6 +50,8 @@ FIXTURE_SETUP(large)
 	if (sys_write(self->enabled, "madvise") || sys_long(self->swpout) < 0)
 		SKIP(return, "needs a kernel with huge pages of %u KiB",
 		     variant->kib);
+	/* Earlier tests have left free memory in small pieces. */
+	sys_write(VM "compact_memory", "1");
 }
 
 FIXTURE_TEARDOWN(large)
@@ -147,6 +151,7 @@ TEST_F_TIMEOUT(large, is_not_handed_over_with_a_disk, TIMEOUT)
 {
 	const char *disk = getenv("SWAP_COMPRESS_DISK");
 	unsigned long refused = stat_get("inline_device");
+	long allocated = sys_long(self->allocated);
 	struct area area;
 
 	if (!disk)
@@ -157,7 +162,12 @@ TEST_F_TIMEOUT(large, is_not_handed_over_with_a_disk, TIMEOUT)
 	ASSERT_EQ(0, swapoff(swap_device));
 	ASSERT_EQ(0, swapon(disk, 0));
 	EXPECT_EQ(0, hand_over(_metadata, &area, variant->kib * 1024UL));
-	EXPECT_LE(refused + variant->kib / (PAGE_BYTES / 1024), stat_get("inline_device"));
+	allocated = sys_long(self->allocated) - allocated;
+	EXPECT_ENOUGH(1, allocated);
+	if (allocated) {
+		EXPECT_LE(refused + variant->kib / (PAGE_BYTES / 1024),
+			  stat_get("inline_device"));
+	}
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 	ASSERT_EQ(0, swap_back_from(disk));
