@@ -235,7 +235,7 @@ everyday() {
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 	run_arm64 "KUnit, arm64 with two CPUs, $BASE" "source patch build kunit guest" kunit "$BASE" arm64
 	run_arm64 "some of the integration test, arm64 as in Android's GKI, $BASE" "source patch build guest" \
-		tagged some integration gki "kasan=off sc.program=swap_compress_test,swap_mte_test sc.test=$ON_ARM64"
+		tagged some integration gki "kasan=off sc.program=swap_memcg_v1_test,swap_compress_test,swap_mte_test sc.test=$ON_ARM64"
 }
 
 # What everyday() leaves out: all bases, and the long forms on one of them.
@@ -284,8 +284,8 @@ own_tree() {
 }
 
 # No zswap and no fault injection there
-ON_PHONES=swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_pm_test,swap_mte_test
-ON_ARM64=reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
+ON_PHONES=swap_memcg_v1_test,swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_pm_test,swap_mte_test
+ON_ARM64=charges_follow_to_swap,reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
 # What takes minutes and is near another test
 LONG=who_is_alone_does_not_wait,without_leave_nothing_reaches_the_device,of_256_kib
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once

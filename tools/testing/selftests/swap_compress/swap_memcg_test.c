@@ -4,14 +4,13 @@
  * without leave to write to the device, and when it goes away meanwhile.
  *
  * Needs what swap_compress_test needs, cgroup v2 at /sys/fs/cgroup with the
- * memory controller, and for some CONFIG_ZSWAP or CONFIG_MEMCG_V1.
+ * memory controller, and CONFIG_ZSWAP for some.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,30 +24,21 @@
 
 static int group_make(void)
 {
-	/* After the test of cgroup v1, v2 has the controller again soon. */
-	unsigned int tries = 500;
-
-	while (sys_write(ROOT "cgroup.subtree_control", "+memory") && --tries)
-		sleep_ms(10);
+	sys_write(ROOT "cgroup.subtree_control", "+memory");
 	if (mkdir(GROUP, 0755) && errno != EEXIST)
 		return -errno;
 	return sys_long(GROUP "memory.current") < 0 ? -ENOENT : 0;
 }
 
 /* Its processes have just ended: they may need a moment to be gone. */
-static int remove_soon(const char *group)
+static int group_remove(void)
 {
 	unsigned int tries = 200;
 	int ret;
 
-	while ((ret = rmdir(group)) && errno == EBUSY && --tries)
+	while ((ret = rmdir(GROUP)) && errno == EBUSY && --tries)
 		sleep_ms(10);
 	return ret ? -errno : 0;
-}
-
-static int group_remove(void)
-{
-	return remove_soon(GROUP);
 }
 
 /* A field of memory.stat or memory.events; -1: there is none. */
@@ -68,88 +58,6 @@ static long group_field(const char *file, const char *name)
 	if (fields)
 		fclose(fields);
 	return value;
-}
-
-#define V1	"/tmp/memcg_v1/"
-#define V1_GROUP V1 "swap_compress/"
-
-/* First, as long as cgroup v2 does not use the controller. */
-FIXTURE(memcg_v1) {
-	struct stats stats;
-};
-
-FIXTURE_SETUP(memcg_v1)
-{
-	const char *lacks = test_begin(&self->stats);
-
-	mkdir(V1, 0755);
-	if (!lacks && mount("memory", V1, "cgroup", 0, "memory"))
-		lacks = "needs CONFIG_MEMCG_V1, without use of the controller in cgroup v2";
-	if (lacks)
-		SKIP(return, "%s", lacks);
-	ASSERT_EQ(0, mkdir(V1_GROUP, 0755));
-}
-
-FIXTURE_TEARDOWN(memcg_v1)
-{
-	EXPECT_EQ(0, remove_soon(V1_GROUP));
-	EXPECT_EQ(0, umount(V1));
-	test_end();
-	EXPECT_TRUE(idle_sums_are_right());
-	EXPECT_EQ(self->stats.failed, stat_get("failed"));
-	REPORT_TOO_LITTLE();
-}
-
-static long swapped_bytes(void)
-{
-	return sys_long(V1_GROUP "memory.memsw.usage_in_bytes") -
-	       sys_long(V1_GROUP "memory.usage_in_bytes");
-}
-
-/* In the group: 0, or what was not as it should be. */
-static int charge_moves_to_swap(void)
-{
-	long freed, bytes;
-	struct area area;
-
-	if (sys_write(V1_GROUP "tasks", "0"))
-		return 99;
-	area_map(&area, AREA_PAGES);
-	area_fill(&area);
-	bytes = swapped_bytes();
-	freed = reclaim() * PAGE_BYTES;
-	if (!idle_sums_are_right())
-		return 3;
-	bytes = swapped_bytes() - bytes;
-	ksft_print_msg("%ld bytes were freed, %ld are charged as swap\n",
-		       freed, bytes);
-	/* What was freed may also be others'. */
-	if (bytes < freed / 2)
-		return 2;
-	return area_verify(&area) ? 1 : 0;
-}
-
-/*
- * cgroup v1 charges a page until it leaves the swap cache, and then its slot, to the
- * same group. Nothing stays charged.
- */
-TEST_F_TIMEOUT(memcg_v1, charges_follow_to_swap, TIMEOUT)
-{
-	unsigned int tries = 100;
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(charge_moves_to_swap());
-	EXPECT_EQ(0, child_status(pid));
-	EXPECT_QUEUED(&self->stats, 1000);
-	/* The last charges are given back in the background. */
-	while (sys_long(V1_GROUP "memory.memsw.usage_in_bytes") >= (long)MIB &&
-	       --tries) {
-		sys_write(V1_GROUP "memory.force_empty", "0");
-		sleep_ms(100);
-	}
-	EXPECT_GT(MIB, sys_long(V1_GROUP "memory.memsw.usage_in_bytes"));
-	EXPECT_GT(MIB, sys_long(V1_GROUP "memory.usage_in_bytes"));
 }
 
 FIXTURE(memcg) {
