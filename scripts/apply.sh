@@ -22,9 +22,9 @@ need patch
 check_prerequisites "$tree" "Linux $version in $tree"
 make_tmp ""
 "$ROOT/scripts/patch.sh" "$base" >"$TMP/patch"
-find_left_out "$base" "$tree"
+find_absent "$base" "$tree"
 # It changes nothing unless all of it applies. What is above the tree may be a repository of something else.
-output=$(cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} git apply --whitespace=nowarn "${left_out[@]/#/--exclude=}" "$TMP/patch" 2>&1) ||
+output=$(cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} git apply --whitespace=nowarn "${absent[@]/#/--exclude=}" "$TMP/patch" 2>&1) ||
 	die "the series does not apply to Linux $version in $tree; nothing was changed there:
 $output"
 kind=

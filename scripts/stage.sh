@@ -46,13 +46,13 @@ hooks() {	# BASE
 
 # Some trees have been cut down to what is built. What the series changes in these files, which the tree does not have,
 # is left out.
-left_out=()
-find_left_out() {	# BASE TREE
-	mapfile -t left_out < <(patched_files <(hooks "$1") | grep -E '^(Documentation/|tools/|MAINTAINERS$)' |
+absent=()
+find_absent() {	# BASE TREE
+	mapfile -t absent < <(patched_files <(hooks "$1") | grep -E '^(Documentation/|tools/|MAINTAINERS$)' |
 		while IFS= read -r file; do
 			[[ -e $2/$file ]] || echo "$file"
 		done)
-	((${#left_out[@]} == 0)) || note "the tree does not have these, so what the series changes in them is left out: ${left_out[*]}"
+	((${#absent[@]} == 0)) || note "the tree does not have these, so what the series changes in them is left out: ${absent[*]}"
 }
 
 # The overlay files behind the paths of a commit; a folder stands for all that git would track in it.
@@ -138,7 +138,7 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 	# A commit of new files only has a message but nothing to patch, as has one that the base has no use for.
 	patch=$(base_patch "$base" "$patch")
 	[[ -n $(patched_files "$patch") ]] || return 0
-	output=$(cd "$stage" && patch_parts others <(printf '%s\n' "${left_out[@]}") "$patch" |
+	output=$(cd "$stage" && patch_parts others <(printf '%s\n' "${absent[@]}") "$patch" |
 		patch -p1 -F0 --force --no-backup-if-mismatch -r - 2>&1) ||
 		die "${patch#"$ROOT"/} does not apply to $what; nothing was changed there:
 $(grep -E '^(patching|Hunk .*FAILED|can.t find file|patch: |.*malformed|Reversed)' <<<"$output" | grep -B1 -vE '^patching|^--$')"
@@ -159,7 +159,7 @@ stage() {	# BASE TREE STAGE WHAT-TREE
 	local patch paths path
 	check_series "$1"
 	check_prerequisites "$2" "$4"
-	find_left_out "$1" "$2"
+	find_absent "$1" "$2"
 	stage_pristine "$1" "$2" "$3"
 	while read -r patch paths; do
 		# shellcheck disable=SC2086 # paths without blanks
