@@ -277,6 +277,15 @@ static void open_gate(void)
 	wake_up_all(&be.gate);
 }
 
+static bool somebody_is_at_the_gate(void)
+{
+	bool waits;
+
+	read_poll_timeout(wq_has_sleeper, waits, waits, USEC_PER_MSEC, SOON_US,
+			  false, &be.gate);
+	return waits;
+}
+
 static bool finished_in_time(unsigned int wanted)
 {
 	unsigned int nr;
@@ -1953,13 +1962,22 @@ static void throttle_holds_one_task_per_batch(struct kunit *test)
 
 static void throttle_spares_tasks_of_higher_priority(struct kunit *test)
 {
+	const struct test_need one = TEST_NEED(1);
 	struct fixture *f = test->priv;
 
 	f->scq.nice = task_nice(current) + 1;
-	KUNIT_EXPECT_FALSE(test, throttle(test, 4));
-	KUNIT_EXPECT_EQ(test, 0, f->finished);
+	make_items(test, 4, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 4);
 	/* A worker has said what its nice value is. */
-	KUNIT_EXPECT_EQ(test, 0, f->scq.nice);
+	KUNIT_EXPECT_TRUE(test, somebody_is_at_the_gate());
+	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(f->scq.nice));
+
+	f->scq.nice = task_nice(current) + 1;
+	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, LONG));
+	KUNIT_EXPECT_EQ(test, 0, scq_read_stat(&f->scq, SCQ_THROTTLED));
+	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 }
 
 static void throttle_does_not_wait_for_ever(struct kunit *test)
