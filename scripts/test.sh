@@ -295,6 +295,7 @@ all=${1:-}
 [[ $# -le 1 && $all =~ ^(all)?$ ]] || die "usage: test.sh [all]"
 if [[ -n $KDIR ]]; then
 	[[ -z $all ]] || die "make test-all is about the pinned releases: make test takes KDIR"
+	[[ -e $KDIR ]] || die "KDIR=$KDIR does not exist: give a kernel tree or tarball"
 	check_base "$BASE"
 	check_arch
 else
