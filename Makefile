@@ -31,7 +31,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make demo      measure it: build, boot, run off and on interleaved, report (installs what is missing)
   make bench     measure all of it: other designs, compressors, settings; a page with tables and pictures (hours)
   make bench-bundle  the same, packed with qemu and kernels to run where nothing can be installed: OUT.tar.gz
-  make test      everything a change must pass (installs what is missing)
+  make test      everything a change must pass (installs what is missing); with KDIR, KUnit and guests on that tree
   make test-all  the same, then every base and all long forms: many hours; goes on where it was interrupted
   make suites    the long form of other people's tests (kernel selftests, stress-ng), off and on, on BASE
   make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
@@ -50,7 +50,7 @@ Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18, with KDIR its own
   ARCH    x86_64, arm64 (make kernel, demo, bench, kunit, test KDIR=; kunit: um too)  x86_64 (make kunit: um)
   CONFIG  qemu, debug, kcsan, jumplabel, for arm64 gki and gki-16k  qemu
-  KDIR    a kernel tree or tarball of BASE to use instead; make test: to test on it, with ARCH and CONFIG  none: the pinned release is fetched
+  KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19
   JOBS    1 to 4096                                        the number of CPUs
   CPUS    1 to 16, of the guest                            2
