@@ -538,7 +538,9 @@ static void swap_compress_cancel(struct scq_job *job)
 			scq_settle(job, folio, SCQ_CANCELLED_REFAULT);
 		else if (swap_compress_unused(folio))
 			scq_settle(job, folio, SCQ_CANCELLED_FREED);
-		else if (folio_contain_hwpoisoned_page(folio))
+		else if (folio_test_hwpoison(folio) ||
+			 (folio_test_large(folio) &&
+			  folio_test_has_hwpoisoned(folio)))
 			/* A fault has to find it in the swap cache. */
 			scq_settle(job, folio, SCQ_FAILED);
 	}
