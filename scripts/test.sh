@@ -151,7 +151,7 @@ run_arm64() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
 }
 
 tagged() {	# TAG FUNCTION [ARGUMENT...]
-	local TAG="$1 "
+	local TAG="$TAG$1 "
 	shift
 	"$@"
 }
@@ -182,6 +182,12 @@ integration() {	# CONFIG [MORE-PARAMETERS]
 	# Hibernation needs half of the memory free, of which KASAN takes its share; the tests lock away what is too much.
 	guest "integration-$1" "$1" 16 --follow --disk 128 --mem 640 "${spare[@]}" \
 		--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration ${2:-}"
+}
+
+# What can be tested with the options of Android's GKI. A boot has one version of cgroups that controls memory.
+phone() {	# CONFIG on|off
+	integration "$1" "kasan=$2 sc.program=$ON_PHONES"
+	tagged "cgroup v1" integration "$1" "kasan=$2 sc.program=swap_memcg_v1_test"
 }
 
 # What the kernel says when a test has it run out of memory, which is what some are about
@@ -255,12 +261,12 @@ long_forms() {
 	for base in $(bases); do
 		[[ $base == "$BASE" ]] || run_arm64 "KUnit, arm64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" arm64
 		run_arm64 "integration test, arm64 as in Android's GKI, $base" "source patch build guest" \
-			on_base "$base" integration gki "kasan=off sc.program=$ON_PHONES"
+			on_base "$base" phone gki off
 	done
 	run_arm64 "integration test, arm64 as in Android's GKI, pages of 16 KiB, $BASE" "source patch build guest" \
-		integration gki-16k "kasan=off sc.program=$ON_PHONES"
+		phone gki-16k off
 	run_arm64 "integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
-		tagged kasan integration gki "kasan=on sc.program=$ON_PHONES"
+		tagged kasan phone gki on
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test
 	run "what the integration test of make test leaves out, debug kernel, $BASE" "source patch build guest" \
@@ -274,17 +280,17 @@ long_forms() {
 
 # On the tree of a user
 own_tree() {
-	local more=
-	[[ $CONFIG != gki* ]] || more="kasan=off sc.program=$ON_PHONES"
+	local -a tests=(integration "$CONFIG")
+	[[ $CONFIG != gki* ]] || tests=(phone "$CONFIG" off)
 	run "KUnit, $ARCH with two CPUs, $KDIR" "source patch build kunit guest" kunit "$BASE" "$ARCH"
-	run "integration test in a guest, $ARCH, $CONFIG, $KDIR" "source patch build guest" tagged KDIR integration "$CONFIG" "$more"
+	run "integration test in a guest, $ARCH, $CONFIG, $KDIR" "source patch build guest" tagged KDIR "${tests[@]}"
 	[[ $CONFIG != gki ]] || ! grep -qs android_vh_swap_writepage "$KDIR/include/trace/hooks/mm.h" ||
 		run "beside a vendor's swap device with a thread of its own, $KDIR" "source patch build guest" tagged KDIR offload
 	[[ $CONFIG != gki ]] || run "modules built without the series load with it, $KDIR" "source patch build" kmi
 }
 
 # No zswap and no fault injection there
-ON_PHONES=swap_memcg_v1_test,swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_pm_test,swap_mte_test
+ON_PHONES=swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_pm_test,swap_mte_test
 ON_ARM64=charges_follow_to_swap,reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
 # What takes minutes and is near another test
 LONG=who_is_alone_does_not_wait,without_leave_nothing_reaches_the_device,of_256_kib
