@@ -898,9 +898,9 @@ TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
 	fault(FAULT_OWN, 0);
 }
 
-/* Reclaim that somebody asked for, and does not wait for */
 #define MEMORY_RECLAIM	"/sys/fs/cgroup/memory.reclaim"
 
+/* Reclaim that somebody asked for, and does not wait for */
 TEST_F_TIMEOUT(swap_compress, proactive_if_asked_for, TIMEOUT)
 {
 	struct area area;

@@ -15,6 +15,7 @@
 #include "pressure.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
+
 FIXTURE(large) {
 	struct stats stats;
 	char enabled[128], swpout[128], allocated[128];	/* paths */
