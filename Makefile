@@ -34,7 +34,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make test      everything a change must pass (installs what is missing); with KDIR, KUnit and guests on that tree
   make test-all  the same, then every base and all long forms: many hours; goes on where it was interrupted
   make suites    the long form of other people's tests (kernel selftests, stress-ng), off and on, on BASE
-  make soak      the guest tests again and again, on two debug kernels, for DURATION seconds
+  make soak      the guest tests again and again, on two kernels in turn, for DURATION seconds
   make tree      the patched kernel source of BASE
   make kernel    the kernel image of BASE, ARCH and CONFIG
   make kunit     the KUnit suite on BASE; ARCH=um (default), x86_64 or arm64
@@ -43,12 +43,12 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make series    the series of BASE for git am or git send-email, in OUT
   make patch     the same as one patch, to stdout; fetches no kernel
   make android   for the vendor of a phone: the series for Gerrit, init, sepolicy and tracing files, a guide, in OUT
-  make kmi       show that modules built without the series load with it (arm64, configs/gki.config), on BASE
+  make kmi       compare the checksums of all exported symbols, without the series and with it (arm64, configs/gki.config)
   make clean     remove trees, builds and results; keep downloads and the compiler cache
 
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18, with KDIR its own
-  ARCH    x86_64, arm64 (make kernel, demo, bench, kunit, test KDIR=; kunit: um too)  x86_64 (make kunit: um)
+  ARCH    x86_64, arm64 (make kernel, demo, bench, soak, kunit, test KDIR=; kunit: um too)  x86_64 (make kunit: um)
   CONFIG  qemu, debug, kcsan, jumplabel, for arm64 gki and gki-16k  qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kmi.sh BASE: shows that modules built for a kernel without the series load into one with it. Builds the kernel of
+# kmi.sh BASE: compares what modules may use of a kernel without the series and of one with it. Builds the kernel of
 # configs/gki.config (arm64, MODVERSIONS) without the series, with it and the option off, and with it and the option on. An
 # exported symbol has a checksum of all types that it leads to: none may be gone, and none may have another checksum.
 # Exit status: 0 if so.

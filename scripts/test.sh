@@ -126,7 +126,7 @@ kmi() {
 }
 
 kunit() {	# BASE ARCH
-	local log=$LOGS/kunit-$1-$2.log status=0 bad
+	local log=$LOGS/kunit-$1-$2$LLVM.log status=0 bad
 	"$ROOT/scripts/kunit.sh" "$1" "$2" >"$log" 2>&1 || status=$?
 	grep -E 'error: |\[(FAILED|CRASHED|ERROR|TIMED OUT)\]|Testing complete' "$log" || tail -n 5 "$log"
 	bad=$(kunit_count "$log" 'failed|crashed|errors')
@@ -144,10 +144,16 @@ on_base() {	# BASE FUNCTION [ARGUMENT...]
 	"$@"
 }
 
+# A stage with Clang instead of gcc
+run_clang() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
+	local -x LLVM=-19
+	run "$@"
+}
+
 # A stage on arm64, with Clang
 run_arm64() {	# TITLE NEEDED-STAGES FUNCTION [ARGUMENT...]
-	local -x ARCH=arm64 LLVM=-19
-	run "$@"
+	local -x ARCH=arm64
+	run_clang "$@"
 }
 
 tagged() {	# TAG FUNCTION [ARGUMENT...]
@@ -186,7 +192,11 @@ integration() {	# CONFIG [MORE-PARAMETERS]
 
 # What can be tested with the options of Android's GKI. A boot has one version of cgroups that controls memory.
 phone() {	# CONFIG on|off
-	integration "$1" "kasan=$2 sc.program=$ON_PHONES"
+	local programs
+	programs=$(printf '%s\n' "${GKI_PROGRAMS[@]}" | grep -v _v1_ | paste -sd,)
+	# Large folios are not swapped whole.
+	[[ $1 != gki-16k ]] || programs=${programs/swap_large_test,/}
+	integration "$1" "kasan=$2 sc.program=$programs"
 	tagged "cgroup v1" integration "$1" "kasan=$2 sc.program=swap_memcg_v1_test"
 }
 
@@ -230,6 +240,7 @@ everyday() {
 	for base in 6.18 7.1; do
 		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
 	done
+	run_clang "KUnit, UML, Clang, $BASE" "source patch build kunit" kunit "$BASE" um
 	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
 	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug "sc.without=$LONG"
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
@@ -262,11 +273,14 @@ long_forms() {
 		[[ $base == "$BASE" ]] || run_arm64 "KUnit, arm64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" arm64
 		run_arm64 "integration test, arm64 as in Android's GKI, $base" "source patch build guest" \
 			on_base "$base" phone gki off
+		run_arm64 "checksums of exported symbols, arm64 as in Android's GKI, $base" "source patch build" \
+			on_base "$base" kmi
 	done
 	run_arm64 "integration test, arm64 as in Android's GKI, pages of 16 KiB, $BASE" "source patch build guest" \
 		phone gki-16k off
 	run_arm64 "integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
 		tagged kasan phone gki on
+	run_clang "two memory nodes, debug kernel, Clang, $BASE" "source patch build guest" tagged Clang nodes
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test
 	run "what the integration test of make test leaves out, debug kernel, $BASE" "source patch build guest" \
@@ -286,11 +300,9 @@ own_tree() {
 	run "integration test in a guest, $ARCH, $CONFIG, $KDIR" "source patch build guest" tagged KDIR "${tests[@]}"
 	[[ $CONFIG != gki ]] || ! grep -qs android_vh_swap_writepage "$KDIR/include/trace/hooks/mm.h" ||
 		run "beside a vendor's swap device with a thread of its own, $KDIR" "source patch build guest" tagged KDIR offload
-	[[ $CONFIG != gki ]] || run "modules built without the series load with it, $KDIR" "source patch build" kmi
+	[[ $CONFIG != gki ]] || run "checksums of exported symbols, $KDIR" "source patch build" kmi
 }
 
-# No zswap and no fault injection there
-ON_PHONES=swap_compress_test,swap_change_test,swap_large_test,swap_memcg_test,swap_report_test,swap_pm_test,swap_mte_test
 ON_ARM64=charges_follow_to_swap,reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
 # What takes minutes and is near another test
 LONG=who_is_alone_does_not_wait,without_leave_nothing_reaches_the_device,of_256_kib

@@ -342,6 +342,48 @@ TEST_F_TIMEOUT(change, memory_offline_under_load, TIMEOUT)
 	EXPECT_EQ(0, load_stop(&load));
 }
 
+/*
+ * Memory offlining isolates the pageblocks of its range, and waits for pages of the
+ * range that are on their way: no more of them are handed over meanwhile.
+ */
+TEST_F_TIMEOUT(change, isolated_pages_are_not_handed_over, TIMEOUT)
+{
+	const unsigned long stuck_pages = 64;
+	unsigned long refused, waits;
+	int block = spare_memory();
+	struct area area, rest;
+	unsigned int tries;
+	char state[64];
+	pid_t pid;
+
+	if (block < 0 || fault(FAULT_OWN, 0))
+		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE, a memory block that is offline, and CONFIG_FAULT_INJECTION_DEBUG_FS");
+	snprintf(state, sizeof(state), MEMORY "memory%d/state", block);
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
+	ASSERT_EQ(0, sys_write(state, "online_movable"));
+	area_map(&area, 8 * stuck_pages);
+	area_fill(&area);
+	ASSERT_TRUE(stick_workers(2000));
+	madvise(area.base, stuck_pages * PAGE_BYTES, MADV_PAGEOUT);
+	waits = stat_get("waits");
+	pid = fork();
+	if (!pid)
+		_exit(sys_write(state, "offline") ? 1 : 0);
+	for (tries = 400; tries && stat_get("waits") == waits; tries--)
+		sleep_ms(5);
+	EXPECT_LT(waits, stat_get("waits"));
+	refused = stat_get("inline_isolated");
+	rest = area;
+	rest.base += stuck_pages * PAGE_BYTES;
+	rest.pages -= stuck_pages;
+	area_page_out(&rest);
+	EXPECT_LT(refused + rest.pages / 4, stat_get("inline_isolated"));
+	EXPECT_EQ(0, fault(FAULT_OWN, 0));
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
 static int write_byte(const char *device, off_t offset, char byte)
 {
 	int fd = open(device, O_WRONLY | O_CLOEXEC);

@@ -3,7 +3,7 @@
  * Large folios through the queue: swapped out whole, faulted back in part, and
  * while they are on their way.
  *
- * Needs what swap_compress_test needs, and CONFIG_TRANSPARENT_HUGEPAGE.
+ * Needs what swap_compress_test needs, and CONFIG_THP_SWAP.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +38,10 @@ FIXTURE_SETUP(large)
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
+#ifdef __aarch64__
+	if (PAGE_BYTES != 4096)
+		SKIP(return, "needs CONFIG_THP_SWAP, which arm64 has with pages of 4 KiB");
+#endif
 	snprintf(self->enabled, sizeof(self->enabled),
 		 THP "hugepages-%ukB/enabled", variant->kib);
 	snprintf(self->swpout, sizeof(self->swpout),
