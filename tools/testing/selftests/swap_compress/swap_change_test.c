@@ -357,7 +357,7 @@ TEST_F_TIMEOUT(change, isolated_pages_are_not_handed_over, TIMEOUT)
 	pid_t pid;
 
 	if (block < 0 || fault(FAULT_OWN, 0))
-		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE, a memory block that is offline, and CONFIG_FAULT_INJECTION_DEBUG_FS");
+		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE, an offline memory block, and fault injection");
 	snprintf(state, sizeof(state), MEMORY "memory%d/state", block);
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	ASSERT_EQ(0, sys_write(state, "online_movable"));
