@@ -48,7 +48,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
 
 Variable  Range                                            Default
   BASE    $(shell awk '!/^\#/ && NF { printf "%s ", $$1 }' bases/versions | sed -e 's/ $$//' -e 's/ /, /g')                                       6.18, with KDIR its own
-  ARCH    x86_64, arm64 (make kernel, demo, bench, soak, kunit, test KDIR=; kunit: um too)  x86_64 (make kunit: um)
+  ARCH    x86_64, arm64 (make kernel, demo, bench, soak, suites, kunit, test KDIR=; kunit: um too)  x86_64 (make kunit: um)
   CONFIG  qemu, debug, kcsan, jumplabel, for arm64 gki and gki-16k  qemu
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19

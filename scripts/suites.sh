@@ -9,7 +9,7 @@
 [[ $# == 2 ]] || die "usage: suites.sh BASE short|long"
 base=$1 length=$2 ONLY=${ONLY:-}
 check_base "$base"
-check_one_of ARCH "$ARCH" x86_64
+check_arch
 check_one_of LENGTH "$length" short long
 check_jobs
 check_llvm
@@ -21,15 +21,18 @@ CGROUP=(test_memcontrol test_zswap)
 # What takes seconds of each kind
 SHORT="mm/madv_populate mm/process_madv mm/mremap_dontunmap mm/guard-regions
 	zram/zram02 stress-ng/vm stress-ng/madvise stress-ng/pageswap"
-CC=${CC:-gcc}
+CC=${CC:-$(cross_prefix)gcc}
+# Where libraries are: this machine, or a folder with those of arm64
+root='' triplet=x86_64-linux-gnu
+[[ $ARCH != arm64 ]] || triplet=aarch64-linux-gnu
 selftests='' tmp=
 
 # The programs are static: the guest has no libraries.
 compile() {	# PROGRAM SOURCE-OR-OPTION...
 	local program=$1
 	shift
-	"$CC" -static -O2 -w -no-pie -U_FORTIFY_SOURCE -D_GNU_SOURCE= -I "$selftests" -o "$program" "$@" \
-		-luring -lnuma -lrt -lpthread -lm || die "cannot compile the kernel's selftest ${program##*/}"
+	"$CC" -static -O2 -w -no-pie -U_FORTIFY_SOURCE -D_GNU_SOURCE= -I "$selftests" ${root:+-idirafter "$root/usr/include"} -o "$program" "$@" \
+		${root:+-L "$root/usr/lib/$triplet"} -luring -lnuma -lrt -lpthread -lm || die "cannot compile the kernel's selftest ${program##*/}"
 }
 
 mm_tests() {
@@ -57,20 +60,30 @@ cgroup_tests() {
 	done
 }
 
+# The libraries that a program or library needs, and those that they need
+libraries() {	# FILE
+	local name file
+	readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' | while read -r name; do
+		file=$(find "$root/lib/$triplet" "$root/usr/lib/$triplet" -maxdepth 1 -name "$name" 2>/dev/null | head -n 1)
+		[[ -n $file ]] || die "stress-ng needs $name, which is not in $root/lib/$triplet"
+		echo "$file"
+		[[ $name == ld-linux* ]] || libraries "$file"
+	done
+}
+
 # Debian's stress-ng with its loader and libraries, at the places where the loader looks for them.
 stress_ng_list() {
-	local program file
-	program=$(command -v stress-ng)
+	local program loader file
+	program=$root/usr/bin/stress-ng
+	loader=$(readelf -l "$program" | sed -nE 's/.*program interpreter: (.*)\]/\1/p')
 	echo "dir /suites/stress-ng 0755 0 0"
 	echo "file /suites/stress-ng/stress-ng $program 0755 0 0"
-	echo "dir /lib64 0755 0 0"
+	[[ $loader == /lib/* ]] || echo "dir ${loader%/*} 0755 0 0"
 	echo "dir /lib 0755 0 0"
-	echo "dir /lib/x86_64-linux-gnu 0755 0 0"
-	ldd "$program" | awk '$3 ~ "^/" { print $3 } $1 ~ "^/" { print $1 }' | sort -u | while read -r file; do
-		case $file in
-		*/ld-linux*) echo "file /lib64/${file##*/} $(realpath "$file") 0755 0 0" ;;
-		*) echo "file /lib/x86_64-linux-gnu/${file##*/} $(realpath "$file") 0755 0 0" ;;
-		esac
+	echo "dir /lib/$triplet 0755 0 0"
+	echo "file $loader $(realpath "$root$loader") 0755 0 0"
+	libraries "$program" | grep -v /ld-linux | sort -u | while read -r file; do
+		echo "file /lib/$triplet/${file##*/} $(realpath "$file") 0755 0 0"
 	done
 }
 
@@ -88,23 +101,23 @@ cpio_list() {
 }
 
 stamp() {
-	echo "$tree"
+	echo "$tree $root"
 	cat "$plain" "$ROOT/guest/jobs/suites" "$ROOT/scripts/suites.sh"
 	"$CC" --version
-	dpkg-query -W stress-ng libnuma-dev liburing-dev libc6
+	[[ -n $root ]] || dpkg-query -W stress-ng libnuma-dev liburing-dev libc6
 }
 
 # The initramfs of the other guests with the tests added.
 make_initrd() {
 	local want
-	initrd=$CACHE/build/initramfs-suites-$base
+	initrd=$CACHE/build/initramfs-suites-$base-$ARCH
 	want=$(stamp | sha256sum)
 	[[ ! -e $initrd || $(cat "$initrd.stamp" 2>/dev/null) != "$want" ]] || return 0
 	make_tmp "$CACHE/build"
 	tmp=$TMP
 	mm_tests
 	cgroup_tests
-	"$CC" -O2 -o "$tmp/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
+	gcc -O2 -o "$tmp/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
 	cpio_list >"$tmp/list"
 	"$tmp/gen_init_cpio" -t 0 "$tmp/list" >"$tmp/cpio" || die "cannot write the initramfs of the suites"
 	cat "$plain" "$tmp/cpio" >"$tmp/initrd"
@@ -115,7 +128,7 @@ make_initrd() {
 passed=0 failed=0 skipped=0
 # On a busy machine a virtual CPU may not run for longer than the kernel's watchdog waits by default.
 guest() {	# NAME SECONDS TESTS [GUEST-ARGUMENT...]
-	local name=suites-$base-$length-$1 timeout=$2 tests result oks skips bad
+	local name=suites-$base-$ARCH-$length-$1 timeout=$2 tests result oks skips bad
 	tests=$(tr -s ' \t' '\n' <<<"$3" | grep -E -e "$ONLY" | paste -sd,) || return 0
 	shift 3
 	result=$logs/$name.result
@@ -139,8 +152,9 @@ logs=$CACHE/log
 mkdir -p "$logs" "$CACHE/build"
 tree=$("$ROOT/scripts/source.sh" "$base")
 selftests=$tree/tools/testing/selftests
-kernel=$("$ROOT/scripts/kernel.sh" "$base" x86_64 debug)
-plain=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$base-16" "$base")
+kernel=$("$ROOT/scripts/kernel.sh" "$base" "$ARCH" debug)
+plain=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$base-$ARCH-16" "$base")
+[[ $ARCH == x86_64 ]] || root=$("$ROOT/scripts/foreign.sh" suites)
 make_initrd
 if [[ $length == short ]]; then
 	seconds=5

@@ -88,7 +88,7 @@ long_check() {	# BASE
 
 # Other people's tests
 suites() {	# BASE short|long
-	summed "suites-$1-$2" "$ROOT/scripts/suites.sh" "$1" "$2"
+	summed "suites-$1-$ARCH-$2" "$ROOT/scripts/suites.sh" "$1" "$2"
 }
 
 # The guests again and again
@@ -280,6 +280,8 @@ long_forms() {
 		phone gki-16k off
 	run_arm64 "integration test, arm64 as in Android's GKI, KASAN by memory tags, $BASE" "source patch build guest" \
 		tagged kasan phone gki on
+	run_arm64 "other people's tests, off and on, short, arm64, debug kernel, $BASE" "source patch build guest suites" \
+		suites "$BASE" short
 	run_clang "two memory nodes, debug kernel, Clang, $BASE" "source patch build guest" tagged Clang nodes
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test
