@@ -323,7 +323,8 @@ static void swap_compress_reset_memcgs(long nr_pages)
 		/*
 		 * Pairs with scq_reserve(): if the slot had pages that were accepted
 		 * just now, we see them in flight. If it gets them later, the
-		 * exchange fails.
+		 * exchange fails, unless as many pages have left it as came. Then the
+		 * slot counts too few pages until it is cleared again.
 		 */
 		smp_rmb();
 		if (nr && scq_inflight(swap_compress_scq) == nr_pages)
@@ -551,6 +552,27 @@ static void swap_compress_cancel(struct scq_job *job)
  **********************************/
 
 /*
+ * If a cgroup has reached its share of zswap, zswap_store() writes older pages of that
+ * cgroup to the disk. The statistics that tell may be old: any share counts here.
+ */
+static bool swap_compress_may_shrink_zswap(struct folio *folio)
+{
+#if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
+	struct mem_cgroup *memcg;
+
+	if (swap_folio_synchronous(folio))
+		return false;
+	guard(rcu)();	/* for folio_memcg() */
+	for (memcg = folio_memcg(folio); memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg)) {
+		if (READ_ONCE(memcg->zswap_max) != PAGE_COUNTER_MAX)
+			return true;
+	}
+#endif
+	return false;
+}
+
+/*
  * Try the zero map and zswap, as swap_writeout() does. zswap_store() asks for a
  * locked folio. A folio that is under writeback, isolated and in the swap cache is
  * as safe:
@@ -573,6 +595,9 @@ static void swap_compress_store_memory(struct scq_job *job)
 	struct folio *folio, *next;
 
 	list_for_each_entry_safe(folio, next, &job->folios, lru) {
+		/* A busy disk makes us wait: first free what is already stored. */
+		if (swap_compress_may_shrink_zswap(folio))
+			scq_finish_settled(job);
 		switch (swap_store_in_memory(folio)) {
 		case SWAP_STORED_ZERO:
 			scq_settle(job, folio, SCQ_STORED_ZERO);

@@ -16,6 +16,7 @@ struct bio;
 struct bio_vec;
 struct folio;
 struct mem_cgroup;
+struct pglist_data;
 struct swap_iocb;
 struct mm_struct;
 struct zonelist;
@@ -62,6 +63,8 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 			  nodemask_t *nodes);
 bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 			      nodemask_t *nodes);
+bool __swap_compress_wait_node(struct pglist_data *pgdat, int order,
+			       int highest_zoneidx);
 
 static inline bool swap_compress_on(void)
 {
@@ -104,13 +107,19 @@ static inline bool __swap_compress_throttle(struct zonelist *zonelist, int order
 	return false;
 }
 
+static inline bool __swap_compress_wait_node(struct pglist_data *pgdat,
+					     int order, int highest_zoneidx)
+{
+	return false;
+}
+
 static inline bool swap_compress_on(void) { return false; }
 #endif
 
 #if defined(CONFIG_SWAP_COMPRESS_WQ) && defined(CONFIG_MEMCG)
-bool __swap_compress_wait_memcg(struct mem_cgroup *memcg);
+bool __swap_compress_wait_memcg(struct mem_cgroup *memcg, gfp_t gfp);
 #else
-static inline bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
+static inline bool __swap_compress_wait_memcg(struct mem_cgroup *memcg, gfp_t gfp)
 {
 	return false;
 }
@@ -194,9 +203,17 @@ static inline bool swap_compress_wait(struct zonelist *zonelist, int order,
 	       __swap_compress_wait(zonelist, order, gfp, nodes);
 }
 
-static inline bool swap_compress_wait_memcg(struct mem_cgroup *memcg)
+static inline bool swap_compress_wait_memcg(struct mem_cgroup *memcg, gfp_t gfp)
 {
-	return swap_compress_on() && __swap_compress_wait_memcg(memcg);
+	return swap_compress_on() && __swap_compress_wait_memcg(memcg, gfp);
+}
+
+/* Wait before kswapd has the OOM killer run. Returns true if the node is balanced. */
+static inline bool swap_compress_wait_node(struct pglist_data *pgdat, int order,
+					   int highest_zoneidx)
+{
+	return swap_compress_on() &&
+	       __swap_compress_wait_node(pgdat, order, highest_zoneidx);
 }
 
 /* Like swap_compress_wait(), for a task that waits instead of reclaiming */

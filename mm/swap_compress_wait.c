@@ -319,6 +319,74 @@ unsigned long __swap_compress_inflight(int nid)
 }
 
 /*********************************
+ * kswapd
+ **********************************/
+
+/* A node that kswapd cannot balance */
+struct swap_compress_node {
+	struct scq_need need;
+	struct pglist_data *pgdat;
+	int order;
+	int highest_zoneidx;
+};
+
+/* Is a zone balanced now? Compare pgdat_balanced(). */
+static bool swap_compress_node_enough(const struct scq_need *need)
+{
+	const struct swap_compress_node *node =
+		container_of_const(need, struct swap_compress_node, need);
+	int i;
+
+	for (i = 0; i <= node->highest_zoneidx; i++) {
+		struct zone *zone = &node->pgdat->node_zones[i];
+
+		if (managed_zone(zone) &&
+		    zone_watermark_ok(zone, node->order, high_wmark_pages(zone),
+				      node->highest_zoneidx, 0))
+			return true;
+	}
+	return false;
+}
+
+static long swap_compress_node_inflight(const struct scq_need *need,
+					long *finished)
+{
+	const struct swap_compress_node *node =
+		container_of_const(need, struct swap_compress_node, need);
+	int nid = node->pgdat->node_id;
+
+	*finished = scq_node_finished(swap_compress_scq, nid);
+	return scq_node_inflight(swap_compress_scq, nid);
+}
+
+/**
+ * __swap_compress_wait_node() - wait for pages of a node that are on their way
+ * @pgdat: node that kswapd cannot balance
+ * @order: of kswapd's work
+ * @highest_zoneidx: of kswapd's work
+ *
+ * For kswapd, which is about to have the OOM killer run because all memory was used
+ * within lru_gen's min_ttl_ms. What it handed over may be all that it needs.
+ *
+ * Context: kswapd; may sleep, half a second at most.
+ * Return: true if the node is balanced now.
+ */
+bool __swap_compress_wait_node(struct pglist_data *pgdat, int order,
+			       int highest_zoneidx)
+{
+	const struct swap_compress_node node = {
+		.need.enough	  = swap_compress_node_enough,
+		.need.nr_inflight = swap_compress_node_inflight,
+		.pgdat		  = pgdat,
+		.order		  = order,
+		.highest_zoneidx  = highest_zoneidx,
+	};
+
+	return scq_wait(swap_compress_scq, &node.need, SWAP_COMPRESS_WAIT) ||
+	       swap_compress_node_enough(&node.need);
+}
+
+/*********************************
  * charges to a cgroup
  **********************************/
 
@@ -360,11 +428,13 @@ static long swap_compress_charge_inflight(const struct scq_need *need,
 /**
  * __swap_compress_wait_memcg() - wait for pages of a cgroup that are on their way
  * @memcg: cgroup that is at its limit
+ * @gfp: flags of the charge; with __GFP_NORETRY it is to fail soon, and does not wait.
+ *	Without __GFP_FS it waits, too: the cgroup's OOM killer would run all the same.
  *
  * Context: may sleep, killable. For reclaim of a cgroup that is about to give up.
  * Return: true if something can be charged to it now.
  */
-bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
+bool __swap_compress_wait_memcg(struct mem_cgroup *memcg, gfp_t gfp)
 {
 	const struct swap_compress_charge charge = {
 		.need.enough	  = swap_compress_charge_enough,
@@ -372,6 +442,8 @@ bool __swap_compress_wait_memcg(struct mem_cgroup *memcg)
 		.memcg		  = memcg,
 	};
 
+	if (gfp & __GFP_NORETRY)
+		return false;
 	return scq_wait(swap_compress_scq, &charge.need, SWAP_COMPRESS_WAIT);
 }
 #endif

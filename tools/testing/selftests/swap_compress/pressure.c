@@ -445,6 +445,8 @@ void volunteer(void)
 }
 
 static struct setting knobs[] = {
+	{ .path = LRU_GEN "enabled" },
+	{ .path = LRU_GEN "min_ttl_ms" },
 	{ .path = SWAP_COMPRESS "max_inflight_pages" },
 	{ .path = SWAP_COMPRESS "batch_pages" },
 	{ .path = SWAP_COMPRESS "shmem" },

@@ -18,6 +18,7 @@
 #define LOADERS		2
 
 #define ZSWAP		"/sys/module/zswap/parameters/"
+#define LRU_GEN		"/sys/kernel/mm/lru_gen/"
 
 extern struct mix mix;
 extern char swap_device[128];	/* the first of /proc/swaps */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -135,6 +136,78 @@ TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
 	/* It goes on when a task could reclaim something. */
 	EXPECT_ENOUGH(200, reclaim());
 	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/* How many pages of an area are not zero */
+static unsigned long not_zero(const struct area *area)
+{
+	static const char zero[65536];
+	unsigned long page, sum = 0;
+
+	for (page = 0; page < area->pages; page++)
+		sum += !!memcmp(area->base + page * PAGE_BYTES, zero, PAGE_BYTES);
+	return sum;
+}
+
+/*
+ * If all memory was used within lru_gen's min_ttl_ms, kswapd has the OOM killer run.
+ * Not if all that it wants is on its way. Pages of zeroes are stored at once.
+ */
+TEST_F_TIMEOUT(fault, kswapd_waits_before_it_kills, TIMEOUT)
+{
+	const unsigned long kib = PAGE_BYTES / 1024;
+	unsigned int tries = 200;
+	unsigned long waits, rest;
+	struct area area;
+	char lru_gen[32];
+	void *locked;
+	pid_t pid;
+
+	if (sys_read(LRU_GEN "enabled", lru_gen, sizeof(lru_gen)) ||
+	    !strtoul(lru_gen, NULL, 16))
+		SKIP(return, "needs MGLRU");
+	revive_kswapd();
+	EXPECT_EQ(0, zoneinfo_sum("node_unreclaimable:"));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
+	ASSERT_EQ(0, sys_write(WORKQUEUE "max_active", "8"));
+	ASSERT_TRUE(stick_workers(300));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "128"));
+	pid = fork();
+	if (!pid) {
+		volunteer();
+		for (;;)
+			pause();
+	}
+	area_map(&area, 900);
+	memset(area.base, 0, area.pages * PAGE_BYTES);
+	/* Little must be free: between the watermarks is a part of what is. */
+	ASSERT_EQ(0, sys_write(VM "min_free_kbytes", "3072"));
+	rest = (meminfo_kib("MemFree") - 1536 * kib) * 1024;
+	locked = mmap(NULL, rest, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, locked);
+	ASSERT_EQ(0, mlock(locked, rest));
+	ASSERT_EQ(0, sys_write(LRU_GEN "min_ttl_ms", "1000000"));
+
+	area_page_out(&area);
+	waits = stat_get("waits");
+	/* Now low = 1.25 min is a bit more than what is free, and high = 1.5 min. */
+	ASSERT_EQ(0, sys_write_long(VM "min_free_kbytes",
+				    (meminfo_kib("MemFree") + 32 * kib) * 4 / 5));
+	while (stat_get("waits") == waits && --tries) {
+		kswapd_wake();
+		sleep_ms(5);
+	}
+	sleep_ms(1000);
+	EXPECT_ENOUGH(1, stat_get("waits") - waits);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG)) {
+		TH_LOG("kswapd had it killed");
+	}
+	kill(pid, SIGKILL);
+	munmap(locked, rest);
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, not_zero(&area));
 	area_unmap(&area);
 }
 

@@ -20,7 +20,6 @@
 
 #define ROOT	"/sys/fs/cgroup/"
 #define GROUP	ROOT "swap_compress/"
-#define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
 
 static int group_make(void)
 {
@@ -257,7 +256,7 @@ TEST_F_TIMEOUT(memcg, limit_waits_behind_others, TIMEOUT)
 	int status;
 	pid_t pid;
 
-	if (sys_read(LRU_GEN, lru_gen, sizeof(lru_gen)) ||
+	if (sys_read(LRU_GEN "enabled", lru_gen, sizeof(lru_gen)) ||
 	    !strtoul(lru_gen, NULL, 16))
 		SKIP(return, "needs MGLRU, which bounds less what is in flight");
 	if (!stick_workers(3000))

@@ -5,7 +5,12 @@
  * Needs what swap_compress_test needs, and CONFIG_MEMCG_V1. In a boot that uses the
  * memory controller in cgroup v2, as swap_memcg_test does, the tests are skipped.
  */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,7 +47,6 @@ FIXTURE_TEARDOWN(memcg_v1)
 	EXPECT_EQ(0, umount(ROOT));
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
-	EXPECT_EQ(self->stats.failed, stat_get("failed"));
 	REPORT_TOO_LITTLE();
 }
 
@@ -88,6 +92,7 @@ TEST_F_TIMEOUT(memcg_v1, charges_follow_to_swap, TIMEOUT)
 		_exit(charge_moves_to_swap());
 	EXPECT_EQ(0, child_status(pid));
 	EXPECT_QUEUED(&self->stats, 1000);
+	EXPECT_EQ(self->stats.failed, stat_get("failed"));
 	/* The last charges are given back in the background. */
 	while (sys_long(GROUP "memory.memsw.usage_in_bytes") >= (long)MIB &&
 	       --tries) {
@@ -96,6 +101,70 @@ TEST_F_TIMEOUT(memcg_v1, charges_follow_to_swap, TIMEOUT)
 	}
 	EXPECT_GT(MIB, sys_long(GROUP "memory.memsw.usage_in_bytes"));
 	EXPECT_GT(MIB, sys_long(GROUP "memory.usage_in_bytes"));
+}
+
+/* In the group: memory that is not used, and compared when the file is there. */
+static int hold_memory(const char *until)
+{
+	struct area area;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || sys_write(GROUP "tasks", "0"))
+		return 99;
+	area_map(&area, AREA_PAGES / 8);
+	area_fill(&area);
+	while (access(until, F_OK))
+		sleep_ms(20);
+	return area_verify(&area) ? 1 : 0;
+}
+
+/*
+ * kswapd also reclaims from groups that are over their soft limit. Where nothing of
+ * that can be freed it has to give up all the same, see fault.no_write_succeeds.
+ */
+TEST_F_TIMEOUT(memcg_v1, soft_limit_without_progress, TIMEOUT)
+{
+	const char *end = "/tmp/memcg_v1.end";
+	unsigned long start = now_ns();
+	char limit[160];
+	pid_t pid;
+
+	snprintf(limit, sizeof(limit), "/sys/block/%s/mem_limit",
+		 strrchr(swap_device, '/') + 1);
+	if (access(limit, W_OK))
+		SKIP(return, "needs zram");
+	/* MGLRU knows no soft limits. */
+	if (!access(LRU_GEN "enabled", W_OK))
+		ASSERT_EQ(0, sys_write(LRU_GEN "enabled", "0"));
+	ASSERT_EQ(0, sys_write(GROUP "memory.soft_limit_in_bytes", "0"));
+	pid = fork();
+	if (!pid)
+		_exit(hold_memory(end));
+	while (sys_long(GROUP "memory.usage_in_bytes") <
+		       (long)(AREA_PAGES / 8 * PAGE_BYTES) &&
+	       now_ns() - start < 100 * NS_PER_S)
+		sleep_ms(20);
+	revive_kswapd();
+	EXPECT_EQ(0, zoneinfo_sum("node_unreclaimable:"));
+	/* No write succeeds any more, and few pages are kept from others. */
+	ASSERT_EQ(0, sys_write(limit, "1"));
+	ASSERT_EQ(0, sys_write(VM "min_free_kbytes", "2048"));
+	ASSERT_EQ(0, sys_write(VM "watermark_scale_factor", "3000"));
+	start = now_ns();
+	do {
+		kswapd_wake();
+		sleep_ms(100);
+	} while (!zoneinfo_sum("node_unreclaimable:") &&
+		 now_ns() - start < 300 * NS_PER_S);
+	EXPECT_LT(0, zoneinfo_sum("node_unreclaimable:"));
+	ksft_print_msg("after %lu ms, %lu failed\n", (now_ns() - start) / 1000000,
+		       stat_get("failed") - self->stats.failed);
+	EXPECT_LT(self->stats.failed, stat_get("failed"));
+	EXPECT_EQ(0, sys_write(limit, "0"));
+	reclaim_stop();
+	revive_kswapd();
+	close(open(end, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	EXPECT_EQ(0, child_status(pid));
+	unlink(end);
 }
 
 int main(int argc, char **argv)
