@@ -322,6 +322,9 @@ unsigned long __swap_compress_inflight(int nid)
  * kswapd
  **********************************/
 
+/* The longest that kswapd waits before it has the OOM killer run */
+#define SWAP_COMPRESS_NODE_WAIT		(2 * HZ)
+
 /* A node that kswapd cannot balance */
 struct swap_compress_node {
 	struct scq_need need;
@@ -368,7 +371,7 @@ static long swap_compress_node_inflight(const struct scq_need *need,
  * For kswapd, which is about to have the OOM killer run because all memory was used
  * within lru_gen's min_ttl_ms. What it handed over may be all that it needs.
  *
- * Context: kswapd; may sleep, half a second at most.
+ * Context: kswapd; may sleep, two seconds at most.
  * Return: true if the node is balanced now.
  */
 bool __swap_compress_wait_node(struct pglist_data *pgdat, int order,
@@ -382,7 +385,7 @@ bool __swap_compress_wait_node(struct pglist_data *pgdat, int order,
 		.highest_zoneidx  = highest_zoneidx,
 	};
 
-	return scq_wait(swap_compress_scq, &node.need, SWAP_COMPRESS_WAIT) ||
+	return scq_wait(swap_compress_scq, &node.need, SWAP_COMPRESS_NODE_WAIT) ||
 	       swap_compress_node_enough(&node.need);
 }
 
