@@ -315,7 +315,7 @@ TEST_F_TIMEOUT(change, memory_offline_under_load, TIMEOUT)
 	pthread_t pageout;
 	struct load load;
 	char state[64];
-	unsigned int i;
+	unsigned int i, tries;
 
 	if (block < 0)
 		SKIP(return, "needs CONFIG_MEMORY_HOTREMOVE and a memory block that is offline");
@@ -329,8 +329,9 @@ TEST_F_TIMEOUT(change, memory_offline_under_load, TIMEOUT)
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, sys_write(state, "online_movable"));
 		/* What is used again is allocated there. */
-		sleep_ms(1500);
-		EXPECT_ENOUGH(1, pages_in_block(&load, block));
+		for (tries = 600; tries && !pages_in_block(&load, block); tries--)
+			sleep_ms(100);
+		EXPECT_ENOUGH(1, tries);
 		queued = stat_get("queued");
 		ASSERT_EQ(0, sys_write(state, "offline"));
 		EXPECT_ENOUGH(1, stat_get("queued") - queued);
