@@ -243,7 +243,6 @@ everyday() {
 	for base in 6.18 7.1; do
 		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
 	done
-	run_clang "KUnit, UML, Clang, $BASE" "source patch build kunit" kunit "$BASE" um
 	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
 	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug "sc.without=$LONG"
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
@@ -256,6 +255,7 @@ everyday() {
 	run_arm64 "KUnit, arm64 with two CPUs, $BASE" "source patch build kunit guest" kunit "$BASE" arm64
 	run_arm64 "some of the integration test, arm64 as in Android's GKI, $BASE" "source patch build guest" \
 		tagged some integration gki "kasan=off sc.program=swap_memcg_v1_test,swap_compress_test,swap_mte_test sc.test=$ON_ARM64"
+	run_clang "KUnit, UML, Clang, $BASE" "source patch build kunit" kunit "$BASE" um
 }
 
 # What everyday() leaves out: all bases, and the long forms on one of them.
