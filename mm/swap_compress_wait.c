@@ -67,6 +67,19 @@ static bool scq_is_stuck(struct scq *scq, const long *gave_up)
 	return READ_ONCE(*gave_up) == scq_finished(scq);
 }
 
+static bool scq_wait_unless_stuck(struct scq *scq, const struct scq_need *need,
+				  long timeout, long *gave_up)
+{
+	long finished;
+
+	if (!need->nr_inflight(need, &finished) || need->enough(need) ||
+	    scq_is_stuck(scq, gave_up))
+		return false;
+	scq_push(scq);
+	scq_count(scq, SCQ_WAITS, 1);
+	return scq_wait_for(scq, need, false, timeout, gave_up);
+}
+
 /**
  * scq_wait() - push, and wait for pages in flight
  * @scq: queue
@@ -84,14 +97,23 @@ static bool scq_is_stuck(struct scq *scq, const long *gave_up)
  */
 bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout)
 {
-	long finished;
+	return scq_wait_unless_stuck(scq, need, timeout, &scq->wait_gave_up);
+}
 
-	if (!need->nr_inflight(need, &finished) || need->enough(need) ||
-	    scq_is_stuck(scq, &scq->wait_gave_up))
-		return false;
-	scq_push(scq);
-	scq_count(scq, SCQ_WAITS, 1);
-	return scq_wait_for(scq, need, false, timeout, &scq->wait_gave_up);
+/**
+ * scq_wait_longer() - scq_wait() of a task that waits longer than others
+ * @scq: queue
+ * @need: what the caller waits for
+ * @timeout: in jiffies
+ *
+ * Only a wait of this kind that timed out keeps later ones from waiting.
+ *
+ * Context: as of scq_wait().
+ * Return: as of scq_wait().
+ */
+bool scq_wait_longer(struct scq *scq, const struct scq_need *need, long timeout)
+{
+	return scq_wait_unless_stuck(scq, need, timeout, &scq->longer_gave_up);
 }
 
 /**
@@ -385,7 +407,8 @@ bool __swap_compress_wait_node(struct pglist_data *pgdat, int order,
 		.highest_zoneidx  = highest_zoneidx,
 	};
 
-	return scq_wait(swap_compress_scq, &node.need, SWAP_COMPRESS_NODE_WAIT) ||
+	return scq_wait_longer(swap_compress_scq, &node.need,
+			       SWAP_COMPRESS_NODE_WAIT) ||
 	       swap_compress_node_enough(&node.need);
 }
 

@@ -750,6 +750,7 @@ int scq_init(struct scq *scq, const struct scq_ops *ops,
 	scq->max_inflight_pages = limit_pages;
 	scq->batch_pages = min_t(unsigned long, SCQ_BATCH_PAGES, limit_pages);
 	scq->wait_gave_up = -1;
+	scq->longer_gave_up = -1;
 	scq->throttle_gave_up = -1;
 	atomic_set(&scq->stopped, 1);
 	INIT_LIST_HEAD(&scq->pool);

@@ -141,6 +141,7 @@ struct scq_stats;
  * @max_inflight_pages: K: bound of a node's pages in flight
  * @stopped:	A: number of reasons not to accept anything; see scq_stop()
  * @wait_gave_up: value of scq_finished() when a wait timed out; racy, a hint
+ * @longer_gave_up: the same of scq_wait_longer()
  * @throttle_gave_up: the same of scq_throttle(), which waits for less time
  * @nice:	nice value of workers, as the last one saw it; racy, a hint
  * @nr_throttled: A: tasks in scq_throttle()
@@ -167,6 +168,7 @@ struct scq {
 
 	atomic_t stopped;
 	long wait_gave_up;
+	long longer_gave_up;
 	long throttle_gave_up;
 	int nice;
 	atomic_t nr_throttled;
@@ -225,6 +227,7 @@ bool scq_store_slices(struct scq *scq, unsigned int nr_pages,
 
 /* swap_compress_wait.c */
 bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout);
+bool scq_wait_longer(struct scq *scq, const struct scq_need *need, long timeout);
 bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout);
 
 /* Points at which fault injection can fail; bits of scq_fault_points */

@@ -15,12 +15,14 @@ unpack() {	# FOLDER ARCHITECTURE SUFFIX-OF-THE-SUITE alone|all PACKAGE...
 	local folder=$1 suffix=$3 package
 	local -a get=(download)
 	local -a apt=(apt-get -q -o "APT::Architecture=$2" -o "APT::Architectures=$2" -o "Dir::Etc::SourceList=$folder/sources"
-		-o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$folder/lists" -o Dir::State::Status=/dev/null
+		-o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$folder/lists" -o "Dir::State::Status=$folder/status"
 		-o "Dir::Cache=$folder" -o APT::Sandbox::User=root)
 	[[ $4 == alone ]] || get=(-y --no-install-recommends --download-only install)
 	shift 4
 	rm -rf "$folder"
 	mkdir -p "$folder"/{lists/partial,archives/partial,files}
+	# Nothing is installed in there. apt locks the folder of this file.
+	: >"$folder/status"
 	# shellcheck disable=SC2016 # apt's variables
 	apt-get indextargets --format '$(SITE) $(CODENAME)' "Created-By: Packages" "Component: main" | sort -u |
 		awk -v suffix="$suffix" '$2 !~ /-/ { print "deb", $1, $2 suffix, "main" }' >"$folder/sources"

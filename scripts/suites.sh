@@ -64,8 +64,10 @@ cgroup_tests() {
 libraries() {	# FILE
 	local name file
 	readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' | while read -r name; do
-		file=$(find "$root/lib/$triplet" "$root/usr/lib/$triplet" -maxdepth 1 -name "$name" 2>/dev/null | head -n 1)
-		[[ -n $file ]] || die "stress-ng needs $name, which is not in $root/lib/$triplet"
+		for file in "$root"{/lib,/usr/lib}/"$triplet/$name" ""; do
+			[[ ! -e $file ]] || break
+		done
+		[[ -n $file ]] || die "stress-ng needs $name, which is not in $root/usr/lib/$triplet"
 		echo "$file"
 		[[ $name == ld-linux* ]] || libraries "$file"
 	done
@@ -81,7 +83,10 @@ stress_ng_list() {
 	[[ $loader == /lib/* ]] || echo "dir ${loader%/*} 0755 0 0"
 	echo "dir /lib 0755 0 0"
 	echo "dir /lib/$triplet 0755 0 0"
-	echo "file $loader $(realpath "$root$loader") 0755 0 0"
+	# Packages of Debian 13 have it below /usr.
+	file=$root$loader
+	[[ -e $file ]] || file=$root/usr$loader
+	echo "file $loader $(realpath "$file") 0755 0 0"
 	libraries "$program" | grep -v /ld-linux | sort -u | while read -r file; do
 		echo "file /lib/$triplet/${file##*/} $(realpath "$file") 0755 0 0"
 	done

@@ -1772,6 +1772,11 @@ static void time_out_ends_waiting(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, wait_for(f, &one, LONG));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + LONG));
 	KUNIT_EXPECT_EQ(test, 2, nr_waits(&f->scq));
+	/* Nor does a time-out say anything to a task that waits longer than others. */
+	KUNIT_EXPECT_FALSE(test, scq_wait_longer(&f->scq, &one.need, HZ / 50));
+	KUNIT_EXPECT_EQ(test, 3, nr_waits(&f->scq));
+	KUNIT_EXPECT_FALSE(test, scq_wait_longer(&f->scq, &one.need, LONG));
+	KUNIT_EXPECT_EQ(test, 3, nr_waits(&f->scq));
 
 	let_batches_pass(1);
 	KUNIT_EXPECT_TRUE(test, finished_in_time(4));

@@ -364,7 +364,7 @@ TEST_F_TIMEOUT(change, isolated_pages_are_not_handed_over, TIMEOUT)
 	ASSERT_EQ(0, sys_write(state, "online_movable"));
 	area_map(&area, 8 * stuck_pages);
 	area_fill(&area);
-	ASSERT_TRUE(stick_workers(2000));
+	ASSERT_TRUE(stick_workers(4000));
 	madvise(area.base, stuck_pages * PAGE_BYTES, MADV_PAGEOUT);
 	waits = stat_get("waits");
 	/* MADV_PAGEOUT leaves alone what a child shares. */
@@ -372,15 +372,16 @@ TEST_F_TIMEOUT(change, isolated_pages_are_not_handed_over, TIMEOUT)
 	pid = fork();
 	if (!pid)
 		_exit(sys_write(state, "offline") ? 1 : 0);
-	for (tries = 400; tries && stat_get("waits") == waits; tries--)
+	for (tries = 2000; tries && stat_get("waits") == waits; tries--)
 		sleep_ms(5);
-	EXPECT_LT(waits, stat_get("waits"));
+	EXPECT_ENOUGH(1, tries);
 	refused = stat_get("inline_isolated");
 	rest = area;
 	rest.base += stuck_pages * PAGE_BYTES;
 	rest.pages -= stuck_pages;
 	area_page_out(&rest);
-	EXPECT_LT(refused + rest.pages / 4, stat_get("inline_isolated"));
+	if (tries)
+		EXPECT_LT(refused + rest.pages / 4, stat_get("inline_isolated"));
 	EXPECT_EQ(0, fault(FAULT_OWN, 0));
 	EXPECT_EQ(0, child_status(pid));
 	EXPECT_EQ(0, area_verify(&area));

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,10 +172,11 @@ TEST_F_TIMEOUT(fault, kswapd_waits_before_it_kills, TIMEOUT)
 	EXPECT_EQ(0, zoneinfo_sum("node_unreclaimable:"));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	ASSERT_EQ(0, sys_write(WORKQUEUE "max_active", "8"));
-	ASSERT_TRUE(stick_workers(300));
+	ASSERT_TRUE(stick_workers(1000));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "128"));
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		volunteer();
 		for (;;)
 			pause();
@@ -199,12 +201,14 @@ TEST_F_TIMEOUT(fault, kswapd_waits_before_it_kills, TIMEOUT)
 		kswapd_wake();
 		sleep_ms(5);
 	}
-	sleep_ms(1000);
+	/* Longer than it waits */
+	sleep_ms(2500);
 	EXPECT_ENOUGH(1, stat_get("waits") - waits);
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG)) {
 		TH_LOG("kswapd had it killed");
 	}
 	kill(pid, SIGKILL);
+	child_status(pid);
 	munmap(locked, rest);
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, not_zero(&area));
