@@ -150,6 +150,20 @@ void revive_kswapd(void)
 	}
 }
 
+bool kswapd_gives_up(unsigned int seconds)
+{
+	unsigned long start = now_ns();
+
+	if (sys_write(VM "watermark_scale_factor", "3000"))
+		errx(1, "cannot set the watermarks");
+	do {
+		kswapd_wake();
+		sleep_ms(100);
+	} while (!zoneinfo_sum("node_unreclaimable:") &&
+		 now_ns() - start < seconds * NS_PER_S);
+	return zoneinfo_sum("node_unreclaimable:");
+}
+
 void reclaim_start(void)
 {
 	unsigned long total = meminfo_kib("MemTotal");

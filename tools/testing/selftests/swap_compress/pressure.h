@@ -78,6 +78,11 @@ unsigned long reclaim_until(const char *name, unsigned long growth);
  * until a task reclaims with success: let one allocate more than is free.
  */
 void revive_kswapd(void);
+/*
+ * Wants more of kswapd than there is, while others get what they need: does it give up
+ * in that time, because nothing can be freed? reclaim_stop() ends it.
+ */
+bool kswapd_gives_up(unsigned int seconds);
 
 /*
  * Threads that check and rewrite pages of an area of their own, at random in a
