@@ -244,13 +244,21 @@ swap_compress_alloc(struct zonelist *zonelist, int order, gfp_t gfp,
 	};
 }
 
+/*
+ * May an allocation wait as its last resort? Without __GFP_FS or __GFP_IO there is no
+ * OOM kill to put off, and a store may need a lock that the task holds. With
+ * __GFP_NORETRY the allocation is to fail soon.
+ */
+static bool swap_compress_may_wait(gfp_t gfp)
+{
+	return gfp_has_io_fs(gfp) && !(gfp & __GFP_NORETRY);
+}
+
 /**
  * __swap_compress_wait() - wait for memory that is on its way
  * @zonelist: of the allocation
  * @order: order of the allocation
- * @gfp: flags of the allocation; without __GFP_FS or __GFP_IO there is no OOM kill,
- *	and a store may need a lock that the task holds, and with __GFP_NORETRY it is
- *	to fail soon: such a task does not wait
+ * @gfp: flags of the allocation, see swap_compress_may_wait()
  * @nodes: nodes the allocation may use, NULL: all
  *
  * Unlike __swap_compress_throttle() this makes all other tasks wait: otherwise the
@@ -265,9 +273,8 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 	const struct swap_compress_alloc alloc =
 		swap_compress_alloc(zonelist, order, gfp, nodes);
 
-	if (!gfp_has_io_fs(gfp) || (gfp & __GFP_NORETRY))
-		return false;
-	return scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT);
+	return swap_compress_may_wait(gfp) &&
+	       scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT);
 }
 
 /* Is a quarter of the bound in flight, on the nodes that the allocation may use? */
@@ -295,20 +302,28 @@ static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 	return nr_inflight >= bound / 4;
 }
 
+/*
+ * May a task be made to wait, which could as well reclaim for itself? Kernel threads do
+ * not wait, because others may wait for them. Nor do real-time tasks, whose priority is
+ * above that of any worker. __GFP_FS and __GFP_IO mean that the task holds no lock that
+ * a store needs.
+ */
+static bool swap_compress_may_throttle(struct task_struct *task, int order, gfp_t gfp)
+{
+	return !order && gfp_has_io_fs(gfp) && !(task->flags & PF_KTHREAD) &&
+	       !rt_or_dl_task(task) && !fatal_signal_pending(task);
+}
+
 /**
  * __swap_compress_throttle() - let a task wait for workers instead of reclaiming
  * @zonelist: of its allocation
  * @order: order of its allocation; only single pages are waited for
- * @gfp: flags of its allocation; it waits only with __GFP_FS and __GFP_IO, which
- *	mean that it holds no lock that a store needs
+ * @gfp: flags of its allocation, see swap_compress_may_throttle()
  * @nodes: nodes the allocation may use, NULL: all
  *
  * A task that has a CPU for itself makes better use of it by reclaiming. So it
  * waits only if another task is runnable on its CPU: kswapd, a worker, or a task
  * that these keep from another CPU.
- *
- * Kernel threads do not wait, because others may wait for them. Nor do real-time
- * tasks, whose priority is above that of any worker.
  *
  * Context: may sleep, killable. For a task that is about to reclaim directly.
  * Return: true if the allocation can succeed now.
@@ -319,8 +334,7 @@ bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
 	const struct swap_compress_alloc alloc =
 		swap_compress_alloc(zonelist, order, gfp, nodes);
 
-	if (order || !gfp_has_io_fs(gfp) || (current->flags & PF_KTHREAD) ||
-	    rt_or_dl_task(current) || fatal_signal_pending(current) ||
+	if (!swap_compress_may_throttle(current, order, gfp) ||
 	    single_task_running() || !swap_compress_is_behind(&alloc))
 		return false;
 	return scq_throttle(swap_compress_scq, &alloc.need,
