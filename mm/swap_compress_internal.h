@@ -11,6 +11,7 @@
 
 struct mem_cgroup;
 struct pglist_data;
+struct task_struct;
 
 /* NULL if it could not be set up */
 extern struct scq *swap_compress_scq;
@@ -24,6 +25,9 @@ long swap_compress_memcg_inflight(const struct mem_cgroup *memcg);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 void swap_compress_end_writeback(struct scq_job *job);
+unsigned int swap_compress_alloc_flags(gfp_t gfp);
+bool swap_compress_may_wait(gfp_t gfp);
+bool swap_compress_may_throttle(struct task_struct *task, int order, gfp_t gfp);
 #endif
 
 #endif /* _MM_SWAP_COMPRESS_INTERNAL_H */

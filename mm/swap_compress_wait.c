@@ -18,6 +18,7 @@
 #include <linux/sched/stat.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
+#include <kunit/visibility.h>
 #include "internal.h"
 #include "swap.h"
 #include "swap_compress_internal.h"
@@ -175,7 +176,7 @@ struct swap_compress_alloc {
 };
 
 /* The flags of gfp_to_alloc_flags() that add to what is free */
-static unsigned int swap_compress_alloc_flags(gfp_t gfp)
+VISIBLE_IF_KUNIT unsigned int swap_compress_alloc_flags(gfp_t gfp)
 {
 	unsigned int flags = 0;
 
@@ -249,7 +250,7 @@ swap_compress_alloc(struct zonelist *zonelist, int order, gfp_t gfp,
  * OOM kill to put off, and a store may need a lock that the task holds. With
  * __GFP_NORETRY the allocation is to fail soon.
  */
-static bool swap_compress_may_wait(gfp_t gfp)
+VISIBLE_IF_KUNIT bool swap_compress_may_wait(gfp_t gfp)
 {
 	return gfp_has_io_fs(gfp) && !(gfp & __GFP_NORETRY);
 }
@@ -308,7 +309,8 @@ static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
  * above that of any worker. __GFP_FS and __GFP_IO mean that the task holds no lock that
  * a store needs.
  */
-static bool swap_compress_may_throttle(struct task_struct *task, int order, gfp_t gfp)
+VISIBLE_IF_KUNIT
+bool swap_compress_may_throttle(struct task_struct *task, int order, gfp_t gfp)
 {
 	return !order && gfp_has_io_fs(gfp) && !(task->flags & PF_KTHREAD) &&
 	       !rt_or_dl_task(task) && !fatal_signal_pending(task);

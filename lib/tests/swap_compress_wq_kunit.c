@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit test of the queue in mm/swap_compress_wq.c, its slices and its waits.
+ * KUnit test of the queue in mm/swap_compress_wq.c, its slices and its waits, and of
+ * which tasks mm/swap_compress_wait.c lets wait.
  *
  * The queue gets a workqueue and a backend of the test's own. The backend writes
  * down what it was given, can be made to fail, to give folios back, and to stand
@@ -26,6 +27,7 @@
 #include <linux/smp.h>
 #include <linux/swap.h>
 
+#include "../../mm/internal.h"
 #include "../../mm/swap_compress_internal.h"
 
 #define NR_BATCHES	16
@@ -1791,6 +1793,37 @@ static void time_out_ends_waiting(struct kunit *test)
 	expect_all_finished_once(test);
 }
 
+static void let_batch_pass_for_waiter(struct work_struct *work)
+{
+	struct fixture *f = container_of(work, struct fixture, opener);
+
+	somebody_waits(f);
+	let_batches_pass(1);
+}
+
+/* A time-out says so only if nothing was finished meanwhile. */
+static void time_out_after_progress_ends_nothing(struct kunit *test)
+{
+	const struct test_need eight = TEST_NEED(8);
+	struct fixture *f = test->priv;
+
+	make_items(test, 8, 0);
+	scq_set_batch_pages(&f->scq, 4);
+	WRITE_ONCE(be.open, false);
+	submit(test, 0, 8);
+	/* The first batch ends while the task waits, the second one does not. */
+	INIT_WORK(&f->opener, let_batch_pass_for_waiter);
+	schedule_work(&f->opener);
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &eight, 3 * HZ));
+	flush_work(&f->opener);
+	KUNIT_EXPECT_EQ(test, 4, nr_finished());
+	KUNIT_EXPECT_FALSE(test, wait_for(f, &eight, HZ / 50));
+	KUNIT_EXPECT_EQ(test, 2, scq_read_stat(&f->scq, SCQ_WAITS));
+	open_gate();
+	finish_all(test);
+	expect_all_finished_once(test);
+}
+
 static void open_gate_for_waiter(struct work_struct *work)
 {
 	struct fixture *f = container_of(work, struct fixture, opener);
@@ -1997,6 +2030,66 @@ static void throttle_does_not_wait_for_ever(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, throttle_for(f, &one, HZ / 50));
 	KUNIT_EXPECT_EQ(test, 0, nr_finished());
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->scq.nr_throttled));
+}
+
+/* A task as scheduler and signals see it */
+static struct task_struct *make_task(struct kunit *test)
+{
+	struct task_struct *task = kunit_kzalloc(test, sizeof(*task), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, task);
+	/* Some architectures keep the thread's flags there. */
+	task->stack = kunit_kzalloc(test, THREAD_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, task->stack);
+	task->prio = DEFAULT_PRIO;
+	return task;
+}
+
+static void throttle_is_for_ordinary_tasks(struct kunit *test)
+{
+	struct task_struct *task = make_task(test);
+
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_throttle(task, 0,
+							   GFP_HIGHUSER_MOVABLE));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 1, GFP_KERNEL));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_NOFS));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_NOIO));
+
+	task->prio = MAX_RT_PRIO - 1;
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
+	task->prio = DEFAULT_PRIO;
+
+	task->flags = PF_KTHREAD;
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
+	task->flags = 0;
+
+	set_tsk_thread_flag(task, TIF_SIGPENDING);
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
+	sigaddset(&task->pending.signal, SIGKILL);
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
+}
+
+static void last_resort_is_for_allocations_that_would_kill(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(GFP_HIGHUSER_MOVABLE));
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(GFP_KERNEL |
+						       __GFP_RETRY_MAYFAIL));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(GFP_KERNEL |
+							__GFP_NORETRY));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(GFP_NOFS));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(GFP_NOIO));
+}
+
+/* Pages of CMA are free for a movable allocation only. */
+static void free_pages_of_cma_count_if_they_can_be_used(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, swap_compress_alloc_flags(GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, ALLOC_MIN_RESERVE,
+			swap_compress_alloc_flags(GFP_KERNEL | __GFP_HIGH));
+	KUNIT_EXPECT_EQ(test, ALLOC_CMA,
+			swap_compress_alloc_flags(GFP_HIGHUSER_MOVABLE));
 }
 
 /* Each node has room of its own. */
@@ -2396,6 +2489,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(nothing_pending_means_no_wait),
 	KUNIT_CASE(wait_is_for_tasks_that_lack_memory),
 	KUNIT_CASE(time_out_ends_waiting),
+	KUNIT_CASE(time_out_after_progress_ends_nothing),
 	KUNIT_CASE(throttle_waits_for_workers),
 	KUNIT_CASE(throttle_lets_all_go_that_have_enough),
 	KUNIT_CASE(wake_up_is_passed_on),
@@ -2407,6 +2501,9 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(throttle_holds_one_task_per_batch),
 	KUNIT_CASE(throttle_spares_tasks_of_higher_priority),
 	KUNIT_CASE(throttle_does_not_wait_for_ever),
+	KUNIT_CASE(throttle_is_for_ordinary_tasks),
+	KUNIT_CASE(last_resort_is_for_allocations_that_would_kill),
+	KUNIT_CASE(free_pages_of_cma_count_if_they_can_be_used),
 	KUNIT_CASE(room_is_of_a_node),
 	KUNIT_CASE(batch_may_be_of_several_nodes),
 	KUNIT_CASE(smaller_bound_counts),
