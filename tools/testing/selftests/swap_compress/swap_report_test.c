@@ -149,16 +149,24 @@ TEST_F_TIMEOUT(report, off_leaves_nothing_in_flight, TIMEOUT)
 	area_unmap(&other);
 }
 
-/* What is queued is isolated from the LRU, and under writeback. */
+/*
+ * What is queued is isolated from the LRU, and under writeback. It counts as stolen
+ * once it is freed.
+ */
 TEST_F_TIMEOUT(report, vmstat_counts_what_is_queued, TIMEOUT)
 {
 	long batch = sys_long(SWAP_COMPRESS "batch_pages");
+	unsigned long freed, stolen;
 	unsigned int seen = 0;
 	struct vmstat vm;
 	long in_flight;
 
 	if (!slow_workers())
 		SKIP(return, NEEDS_DELAY);
+	EXPECT_TRUE(idle_sums_are_right());
+	freed = stat_get("freed");
+	vmstat_read(&vm);
+	stolen = vm.pgsteal_kswapd;
 	area_page_out(&self->area);
 	do {
 		/* What a CPU has counted for itself counts, too. */
@@ -170,11 +178,16 @@ TEST_F_TIMEOUT(report, vmstat_counts_what_is_queued, TIMEOUT)
 		/* One batch may be just about to be finished. */
 		EXPECT_LE(in_flight - batch, (long)vm.nr_isolated_anon);
 		EXPECT_LE(in_flight - batch, (long)vm.nr_writeback);
+		EXPECT_GE(stat_get("freed") - freed + batch,
+			  vm.pgsteal_kswapd - stolen);
 		seen++;
 		sleep_ms(10);
 	} while (1);
 	EXPECT_ENOUGH(1, seen);
 	EXPECT_QUEUED(&self->stats, 100);
+	EXPECT_TRUE(idle_sums_are_right());
+	vmstat_read(&vm);
+	EXPECT_LE(stat_get("freed") - freed, vm.pgsteal_kswapd - stolen);
 }
 
 #define TRACEFS	"/sys/kernel/tracing/"
