@@ -9,6 +9,7 @@
 #include <linux/types.h>
 #include "swap_compress_wq.h"
 
+struct folio;
 struct mem_cgroup;
 struct pglist_data;
 struct task_struct;
@@ -22,6 +23,7 @@ extern bool swap_compress_proactive;
 
 unsigned long swap_compress_node_limit(struct pglist_data *pgdat);
 long swap_compress_memcg_inflight(const struct mem_cgroup *memcg);
+bool swap_compress_has_slot_users(struct folio *folio);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 void swap_compress_end_writeback(struct scq_job *job);

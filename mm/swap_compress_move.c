@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moving a page with UFFDIO_MOVE that a fault mapped while swap_compress had it queued:
+ * it is mapped as if it were shared, and has to be made exclusive first.
+ */
+
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+#include "swap.h"
+#include "swap_compress_internal.h"
+
+/**
+ * __swap_compress_shared() - is a folio really shared that is mapped as shared?
+ * @folio: folio that is mapped, not as exclusive; its page table is locked
+ *
+ * do_swap_page() maps a queued folio as if it were shared, so that a write copies it.
+ *
+ * Context: any.
+ * Return: false if no other page table maps the folio or has its swap entry. Also
+ * false if somebody holds the folio lock: then, at worst, a shared page is copied.
+ * A large folio counts as shared.
+ */
+bool __swap_compress_shared(struct folio *folio)
+{
+	bool shared;
+
+	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
+	    folio_test_large(folio) || folio_mapcount(folio) != 1)
+		return true;
+	/* The lock of the page table is held: do not sleep. */
+	if (!folio_trylock(folio))
+		return false;
+	shared = folio_test_swapcache(folio) &&
+		 swap_compress_has_slot_users(folio);
+	folio_unlock(folio);
+	return shared;
+}
+
+/**
+ * __swap_compress_swap_shared() - is a swap entry shared?
+ * @entry: swap entry in a page table, which is locked: this pins the slot
+ *
+ * Context: any.
+ * Return: true if another page table has it too.
+ */
+bool __swap_compress_swap_shared(swp_entry_t entry)
+{
+	return __swap_count(entry) != 1;
+}
+
+/**
+ * __swap_compress_unshare() - make a page exclusive that is not shared
+ * @mm: the address space of the page
+ * @addr: address of the page
+ *
+ * Does what GUP does, whatever protection keys the task has. If a worker still reads
+ * the page, the fault copies it. The page may be gone meanwhile: a fault must not wait
+ * for userfaultfd, whose task we may be.
+ *
+ * Context: may sleep; neither the mmap lock nor a VMA is locked.
+ * Return: 0 to try again, or an error if the page cannot be made exclusive.
+ */
+int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	vm_fault_t fault = 0;
+
+	if (fatal_signal_pending(current) || mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = vma_lookup(mm, addr);
+	if (vma && vma_is_anonymous(vma))
+		fault = handle_mm_fault(vma, addr,
+					FAULT_FLAG_UNSHARE | FAULT_FLAG_REMOTE |
+					FAULT_FLAG_ALLOW_RETRY |
+					FAULT_FLAG_RETRY_NOWAIT, NULL);
+	mmap_read_unlock(mm);
+	if (fault & VM_FAULT_RETRY)	/* somebody holds the folio lock */
+		schedule_timeout_killable(1);
+	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
+}
