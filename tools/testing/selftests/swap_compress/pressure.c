@@ -458,6 +458,15 @@ void volunteer(void)
 	set_oom_adj("1000");
 }
 
+void run_on(unsigned int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
 static struct setting knobs[] = {
 	{ .path = LRU_GEN "enabled" },
 	{ .path = LRU_GEN "min_ttl_ms" },

@@ -135,6 +135,8 @@ bool delay_workers(void);
 int child_status(pid_t pid);
 /* Makes this process the one to be killed if memory runs out. */
 void volunteer(void);
+/* Keeps this thread on one CPU. */
+void run_on(unsigned int cpu);
 
 /* Statistics when a test began. */
 struct stats {
