@@ -36,9 +36,9 @@ LINES = (
 
 # Under each table; guest/lib.sh says what a guest was booted with.
 IDLE_NOTE = {
-    "idle=poll": "idle CPUs poll in every guest (idle=poll): waking a halted CPU is dear under emulation, "
+    "idle=poll": "idle CPUs poll (idle=poll): waking a halted CPU is dear under emulation, "
                  "and only the kernel without the feature does it for each folio",
-    "nohlt": "idle CPUs poll in every guest (nohlt): under emulation, invalidating the TLB of a halted CPU is cheap, "
+    "nohlt": "idle CPUs poll (nohlt): under emulation, invalidating the TLB of a halted CPU is cheap, "
              "and the kernel without the feature does it for each folio",
 }
 # Percent of the host's CPUs that others may use before the figures mean little.
@@ -92,6 +92,9 @@ SCENARIOS = {
         ("stored_per_second", "pages stored per second", "{:.0f}"))),
     "shmem": ("drain", RECLAIM + CPU + PER_GIB),
     "storm": ("storm", SECONDS + latencies("fault", *ALL_LATENCIES)),
+    "limit": ("limit", (
+        ("pages_per_second", "pages written per second, all CPUs", "{:.0f}"),
+        ("one_cpu_per_second", "pages written per second, one CPU", "{:.0f}"))),
 }
 DESCRIPTIONS = {
     "drain": "kswapd reclaims alone",
@@ -102,6 +105,7 @@ DESCRIPTIONS = {
     "pageout": "a task asks for its own memory to be paged out",
     "shmem": "kswapd reclaims alone, shmem too",
     "storm": "a task uses what kswapd is just taking",
+    "limit": "CPUs write to zram and do nothing else",
 }
 NAMES = {
     "pristine": "pristine",
@@ -214,6 +218,16 @@ class Results:
         one, other = self.median(cell, first, metric), self.median(cell, variant, metric)
         return other / one if one and other is not None else None
 
+    def limit(self, cell, variant):
+        """Pages per second that as many CPUs write to zram if they do nothing else, with the same compressor."""
+        def kind(cell, variant):
+            return [self.values[cell, variant, metric][0] for metric in ("cpus", "zram.comp")]
+
+        for name, other, metric in self.values:
+            if metric == "pages_per_second" and kind(name, other) == kind(cell, variant):
+                return self.median(name, other, metric)
+        return None
+
     def scenario(self, cell, variant):
         return self.values[cell, variant, "scenario"][0]
 
@@ -265,6 +279,10 @@ def compared_table(results, cell, variants):
     yield [cell] + [NAMES[variant] for variant in variants]
     for key, title, form in rows:
         yield [title] + [cell_text(results, cell, variant, variants[0], key, form) for variant in variants]
+        limit = results.limit(cell, variants[0])
+        if key == "freed_per_second" and results.scenario(cell, variants[0]) == "drain" and limit:
+            yield [f"share of the {limit:.0f} that the CPUs write if they do nothing else"] + [
+                f"{results.median(cell, variant, key) / limit:.0%}" for variant in variants]
 
 
 def profile_table(results, cell, variants):
@@ -296,21 +314,23 @@ def title_of(results, name, cell, variants):
 
 
 def tables(results):
-    """(title, lines of cells)"""
+    """(title, lines of cells, what idle CPUs did)"""
     for group, cells in measured_cells(results):
         if len(cells) > 1 and all(len(variants) == 1 for _, variants in cells):
             same = len({results.scenario(cell, variants[0]) for cell, variants in cells}) == 1
-            yield title_of(results, group, *cells[0]) if same else group, list(swept_table(results, group, cells))
+            yield (title_of(results, group, *cells[0]) if same else group, list(swept_table(results, group, cells)),
+                   idle_note(results, cells))
             continue
         for cell, variants in cells:
-            yield title_of(results, cell, cell, variants), list(compared_table(results, cell, variants))
+            note = idle_note(results, [(cell, variants)])
+            yield title_of(results, cell, cell, variants), list(compared_table(results, cell, variants)), note
             if group == "profile":
-                yield f"{cell}: where the time goes", list(profile_table(results, cell, variants))
+                yield f"{cell}: where the time goes", list(profile_table(results, cell, variants)), note
 
 
-def idle_note(results):
-    idle = ", ".join(sorted(results.texts("idle")))
-    return IDLE_NOTE.get(idle, f"idle CPUs halt in some guests: {idle}")
+def idle_note(results, cells):
+    idle = {results.values[cell, variant, "idle"][0] for cell, variants in cells for variant in variants}
+    return "; ".join(IDLE_NOTE.get(text, "idle CPUs halt") for text in sorted(idle))
 
 
 def markdown(lines):
@@ -413,9 +433,9 @@ svg { max-width: 100%; height: auto }</style></head><body><h1>swap_compress: ben
         for picture in pictures:
             with open(os.path.join(folder, picture), encoding="utf-8") as svg:
                 print("<svg" + svg.read().partition("<svg")[2], file=file)
-        for title, lines in tables(results):
+        for title, lines, note in tables(results):
             print(f"<h2>{html.escape(title)}</h2><table>", *html_table(lines), "</table>",
-                  f"<p>{html.escape(idle_note(results))}</p>", sep="\n", file=file)
+                  f"<p>{html.escape(note)}</p>", sep="\n", file=file)
         print("</body></html>", file=file)
 
 
@@ -423,8 +443,8 @@ def write_markdown(folder, results):
     with open(os.path.join(folder, "results.md"), "w", encoding="utf-8") as file:
         for name, text in conditions(folder, results):
             print(f"- {name}: {text}", file=file)
-        for title, lines in tables(results):
-            print("", title, "", *markdown(lines), "", idle_note(results), sep="\n", file=file)
+        for title, lines, note in tables(results):
+            print("", title, "", *markdown(lines), "", note, sep="\n", file=file)
 
 
 def in_words(results, cell, metric, less, more):
@@ -454,7 +474,7 @@ def summary(results):
 
 
 def print_text(folder, results):
-    for title, lines in tables(results):
+    for title, lines, _ in tables(results):
         # Markdown's bold
         lines = [[text.replace(" **", " *").replace("**", "") for text in line] for line in lines]
         widths = [max(map(len, column)) for column in zip(*lines)]
@@ -464,7 +484,8 @@ def print_text(folder, results):
     print()
     for name, text in conditions(folder, results):
         print(f"{name + ':':<10}{text.replace('bold', '*')}")
-    print(f"{'idle:':<10}{idle_note(results)}\n")
+    measured = [cell for _, cells in measured_cells(results) for cell in cells]
+    print(f"{'idle:':<10}{idle_note(results, measured)}\n")
     print("With the feature on:")
     for text in summary(results):
         print(f"  {text}")

@@ -40,10 +40,12 @@ describe_host() {	# ALL WORKED OWN, before the run
 # The guest's result, NAME.txt, comes into place when it is whole; its console is NAME.console. Its files lie in ramfs:
 # those of a tmpfs would be swapped as well, as shmem, and be measured. Idle CPUs poll: to wake a halted one, an emulator
 # has to wake a thread, and the kernel without the feature interrupts the other CPU for each folio, to flush its TLB.
+# A cell that is about this says idle=halt.
 measure() {	# NAME KERNEL INITRD PARAMETERS GUEST-ARGUMENT...
 	local name=$1 kernel=$2 initrd=$3 parameters=$4 idle=idle=poll ticks
 	shift 4
 	[[ $ARCH != arm64 ]] || idle=nohlt
+	[[ $parameters != *idle=halt* ]] || idle=''
 	read -ra ticks < <(cpu_ticks)
 	"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$name.part" --console "$name.console" \
 		--timeout "$GUEST_TIMEOUT" "$@" --append "rootfstype=ramfs $idle sc.job=measure $parameters" || return

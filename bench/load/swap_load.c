@@ -18,6 +18,8 @@
  *   pageout      reclaims the filled memory with MADV_PAGEOUT, and measures that
  *   retake       reclaims a few pages with MADV_PAGEOUT and writes to them at once,
  *                again and again: measures what a write fault takes
+ *   limit        writes the filled memory to the unused LIMIT_DEVICE, by one CPU and
+ *                by all of them: what reclaim could reach if it only compressed
  *   shmem        what is filled from now on is shared memory
  *   busy         starts a process on each CPU that computes until the end
  *   apps         switches between processes whose memory does not fit together,
@@ -33,10 +35,15 @@
  * something could not be done and 2 when verify found a wrong byte.
  */
 #include <err.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -47,6 +54,9 @@
 #include "sysfile.h"
 
 #define PROFILE		"/tmp/profile"
+#define LIMIT_DEVICE	"/dev/zram1"
+#define LIMIT_ROUNDS	5
+#define LIMIT_BYTES	(128UL << 10)	/* of a write */
 #define STEP_PAGES	16UL		/* 64 KiB */
 #define STEPS_PER_MIB	(PAGES_PER_MIB / STEP_PAGES)
 #define DRAIN_SCALE	1000		/* high watermark at a fifth of memory */
@@ -331,6 +341,94 @@ static void do_drain(void)
 		errx(1, "drain: kswapd freed nothing: was memory full, is there swap?");
 }
 
+/* What a CPU writes to the device, at the place that it has in memory */
+struct stream {
+	pthread_t thread;
+	const unsigned char *base;
+	size_t from, to;
+	unsigned int cpu;
+	int device;
+};
+
+static void *stream_run(void *arg)
+{
+	struct stream *stream = arg;
+	cpu_set_t cpus;
+	size_t at, bytes;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(stream->cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		err(1, "limit: CPU %u", stream->cpu);
+	for (at = stream->from; at < stream->to; at += bytes) {
+		bytes = stream->to - at < LIMIT_BYTES ? stream->to - at :
+							LIMIT_BYTES;
+		if (pwrite(stream->device, stream->base + at, bytes, at) !=
+		    (ssize_t)bytes)
+			err(1, "limit: " LIMIT_DEVICE);
+	}
+	return NULL;
+}
+
+/* Writes all of an area to the device, which is empty before. Returns pages per second. */
+static double write_with(unsigned int cpus, int device, const struct area *area)
+{
+	unsigned long long all[2] = { 0, area->pages * PAGE_BYTES };
+	struct stream *streams = calloc(cpus, sizeof(*streams));
+	unsigned long start;
+	unsigned int i;
+
+	if (!streams || ioctl(device, BLKDISCARD, all))
+		err(1, "limit: " LIMIT_DEVICE);
+	start = now_ns();
+	for (i = 0; i < cpus; i++) {
+		streams[i] = (struct stream){
+			.base	= area->base,
+			.from	= area->pages * i / cpus * PAGE_BYTES,
+			.to	= area->pages * (i + 1) / cpus * PAGE_BYTES,
+			.cpu	= i,
+			.device	= device,
+		};
+		if (pthread_create(&streams[i].thread, NULL, stream_run,
+				   &streams[i]))
+			errx(1, "limit: no thread");
+	}
+	for (i = 0; i < cpus; i++)
+		pthread_join(streams[i].thread, NULL);
+	start = now_ns() - start;
+	free(streams);
+	return area->pages * 1e9 / start;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void do_limit(void)
+{
+	const unsigned int cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int device = open(LIMIT_DEVICE, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	double one[LIMIT_ROUNDS], all[LIMIT_ROUNDS];
+	unsigned int i;
+
+	if (device < 0)
+		err(1, "limit: " LIMIT_DEVICE);
+	if (!nr_areas)
+		errx(1, "limit: nothing has been filled");
+	for (i = 0; i < LIMIT_ROUNDS; i++) {
+		one[i] = write_with(1, device, &areas[0]);
+		all[i] = write_with(cpus, device, &areas[0]);
+	}
+	qsort(one, LIMIT_ROUNDS, sizeof(*one), compare_doubles);
+	qsort(all, LIMIT_ROUNDS, sizeof(*all), compare_doubles);
+	printf("limit.one_cpu_per_second %.1f\n", one[LIMIT_ROUNDS / 2]);
+	printf("limit.pages_per_second %.1f\n", all[LIMIT_ROUNDS / 2]);
+	close(device);
+}
+
 /* What the mix really compresses to: the device's own figures, while full. */
 static void print_zram(void)
 {
@@ -595,6 +693,7 @@ static const struct {
 	{ "storm", do_storm },
 	{ "pageout", do_pageout },
 	{ "retake", do_retake },
+	{ "limit", do_limit },
 	{ "shmem", do_shmem },
 	{ "busy", do_busy },
 	{ "apps", do_apps },
