@@ -14,6 +14,7 @@ PATCH_ALLOWED=(
 # The same about the mails that make series writes.
 MAIL_ALLOWED=(
 	FILE_PATH_CHANGES	# new files; the last patch has their entry in MAINTAINERS
+	EXECUTE_PERMISSIONS	# of tools/mm/swap_compress_stat, as those of thpmaps beside it
 )
 SKIP=77
 

@@ -20,7 +20,7 @@ CC=${CC:-$(cross_prefix)gcc}
 # Everything the file depends on but the kernel tree, which $tree names. The same stamp means that there is nothing to do.
 stamp() {
 	echo "$tree $MIX_MIB $ARCH"
-	cat "$ROOT"/guest/{init,lib.sh,initramfs.list} "$ROOT"/guest/jobs/* "$LOAD"/*.[ch] "$SELFTESTS"/* \
+	cat "$ROOT"/guest/{init,lib.sh,initramfs.list} "$ROOT"/guest/jobs/* "$ROOT"/tools/mm/* "$LOAD"/*.[ch] "$SELFTESTS"/* \
 		"$ROOT"/scripts/{initramfs.sh,mix.py} "$busybox"
 	"$CC" --version
 }
@@ -69,7 +69,7 @@ want=$(stamp | sha256sum)
 if [[ ! -e $out || $(cat "$out.stamp" 2>/dev/null) != "$want" ]]; then
 	mkdir -p "${out%/*}" || die "cannot make the folder ${out%/*}"
 	make_tmp "${out%/*}"
-	export GUEST=$ROOT/guest BUSYBOX=$busybox BUILD=$TMP
+	export GUEST=$ROOT/guest TOOLS=$ROOT/tools/mm BUSYBOX=$busybox BUILD=$TMP
 	build_parts
 	# Not compressed: unpacking costs an emulated guest more than reading does.
 	"$BUILD/gen_init_cpio" -t 0 "$BUILD/list" >"$TMP/cpio" ||

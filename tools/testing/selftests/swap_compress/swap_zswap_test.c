@@ -6,9 +6,13 @@
  * Needs what swap_compress_test needs, and CONFIG_ZSWAP.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -166,6 +170,118 @@ TEST_F_TIMEOUT(zswap, timer_disk_under_load, TIMEOUT)
 		SKIP(return, "needs a null_blk with irqmode=2 and memory_backed=1, named in SWAP_COMPRESS_NULL_BLK");
 	MAKE_SWAP(disk);
 	load_over(_metadata, disk);
+}
+
+#define CGROUPS		"/sys/fs/cgroup/"
+#define GROUP		CGROUPS "swap_zswap/"
+#define NULL_BLK	"/sys/kernel/config/nullb/swap_compress_slow/"
+#define SLOW_DISK	"/dev/swap_compress_slow"
+#define SLOW_MIB	4
+
+/* A disk of memory that takes a tenth of a second for each request, one at a time */
+static bool make_slow_disk(void)
+{
+	static const char * const settings[][2] = {
+		{ NULL_BLK "size", "4" },
+		{ NULL_BLK "queue_mode", "2" },
+		{ NULL_BLK "irqmode", "2" },
+		{ NULL_BLK "completion_nsec", "100000000" },
+		{ NULL_BLK "hw_queue_depth", "1" },
+		{ NULL_BLK "memory_backed", "1" },
+		{ NULL_BLK "power", "1" },
+	};
+	static char zeroes[MIB];
+	unsigned int i;
+	bool ok = true;
+	int disk;
+
+	if (mkdir(NULL_BLK, 0755))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		ok &= !sys_write(settings[i][0], settings[i][1]);
+	disk = open(SLOW_DISK, O_WRONLY | O_CLOEXEC);
+	/* It allocates on first write: now rather than while memory is reclaimed. */
+	for (i = 0; i < SLOW_MIB; i++)
+		ok &= write(disk, zeroes, MIB) == MIB;
+	ok &= !fsync(disk);
+	close(disk);
+	return ok;
+}
+
+/* In the group: 0, or what was not as it should be. */
+static int page_out_in_group(void)
+{
+	struct area area;
+
+	if (sys_write(GROUP "cgroup.procs", "0"))
+		return 99;
+	area_map(&area, 64);
+	area_fill(&area);
+	area_page_out(&area);
+	while (sys_long(SWAP_COMPRESS "inflight_pages"))
+		sleep_ms(5);
+	return area_verify(&area) ? 1 : 0;
+}
+
+static bool is_running(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       !info.si_pid;
+}
+
+/*
+ * A cgroup has used up its share of zswap: to store a page, a worker first writes older
+ * ones to the disk, and waits for it. Pages that are stored do not wait for that.
+ */
+TEST_F_TIMEOUT(zswap, stored_pages_do_not_wait_for_a_disk, TIMEOUT)
+{
+	unsigned long stored, freed, now, most = 0;
+	struct vmstat before, after;
+	pid_t pid;
+
+	sys_write(CGROUPS "cgroup.subtree_control", "+memory");
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		SKIP(return, "needs cgroup v2 at " CGROUPS);
+	if (sys_write(GROUP "memory.zswap.max", "32K"))
+		SKIP(return, "needs cgroup v2 with the memory controller");
+	if (!make_slow_disk())
+		SKIP(return, "needs CONFIG_BLK_DEV_NULL_BLK, and configfs at /sys/kernel/config");
+	MAKE_SWAP(SLOW_DISK);
+	ASSERT_EQ(0, swapoff(swap_device));
+	ASSERT_EQ(0, swapon(SLOW_DISK, 0));
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
+	ASSERT_EQ(0, sys_write(WORKQUEUE "max_active", "1"));
+	/* Or the rest would find the share used up, and not be handed over. */
+	if (delay_workers())
+		fault(FAULT_OWN, 100);
+	stored = stat_get("stored_zswap");
+	freed = stat_get("freed");
+	vmstat_read(&before);
+	pid = fork();
+	if (!pid)
+		_exit(page_out_in_group());
+	while (is_running(pid)) {
+		now = stat_get("stored_zswap") - stored;
+		now -= stat_get("freed") - freed;
+		if ((long)now > (long)most)
+			most = now;
+		sleep_ms(2);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	vmstat_read(&after);
+	stored = stat_get("stored_zswap") - stored;
+	ksft_print_msg("%lu pages stored, at most %lu of them not freed, %lu written from zswap\n",
+		       stored, most, after.zswpwb - before.zswpwb);
+	EXPECT_GT(8, most);
+	EXPECT_ENOUGH(24, stored);
+	EXPECT_ENOUGH(8, after.zswpwb - before.zswpwb);
+	fault(FAULT_OWN, 0);
+	ASSERT_EQ(0, swap_back_from(SLOW_DISK));
+	EXPECT_EQ(0, sys_write(NULL_BLK "power", "0"));
+	EXPECT_EQ(0, rmdir(NULL_BLK));
+	rmdir(GROUP);
 }
 
 int main(int argc, char **argv)
