@@ -170,7 +170,7 @@ def records(folder):
         derive(run, phase)
         yield cell, variant, number, "scenario", run["scenario"]
         for key in ("kernel", "arch", "accel", "cpus", "host.cpu", "host.cpus", "host.others_percent", "guest.mem", "lru_gen", "idle",
-                    "zram.comp", "verify.pages"):
+                    "store", "zram.comp", "verify.pages"):
             yield cell, variant, number, key, run.get(key, "")
         for key, _, _ in rows + (TIMES if variant == "traced" else ()):
             if f"{phase}.{key}" not in run:
@@ -221,7 +221,7 @@ class Results:
     def limit(self, cell, variant):
         """Pages per second that as many CPUs write to zram if they do nothing else, with the same compressor."""
         def kind(cell, variant):
-            return [self.values[cell, variant, metric][0] for metric in ("cpus", "zram.comp")]
+            return [self.values[cell, variant, metric][0] for metric in ("cpus", "store", "zram.comp", "idle")]
 
         for name, other, metric in self.values:
             if metric == "pages_per_second" and kind(name, other) == kind(cell, variant):

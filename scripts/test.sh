@@ -287,7 +287,7 @@ long_forms() {
 		suites "$BASE" short
 	run_clang "two memory nodes, debug kernel, Clang, $BASE" "source patch build guest" tagged Clang nodes
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
-		tagged all patching sc.program=swap_compress_test,swap_change_test
+		tagged all patching sc.program=swap_compress_test,swap_change_test,swap_move_test
 	run "what the integration test of make test leaves out, debug kernel, $BASE" "source patch build guest" \
 		tagged long integration debug "sc.program=swap_compress_test,swap_large_test,swap_memcg_test sc.test=$LONG"
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \

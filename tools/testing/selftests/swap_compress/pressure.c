@@ -555,8 +555,8 @@ const char *make_swap(const char *device)
 	memcpy((char *)header + PAGE_BYTES - 10, "SWAPSPACE2", 10);
 	if (fstat(fd, &stat) || !S_ISBLK(stat.st_mode))
 		error = "no block device";
-	else if (bytes < (off_t)(16 * MIB))
-		error = "less than 16 MiB";
+	else if (bytes < (off_t)(4 * MIB))
+		error = "less than 4 MiB";
 	else if (pread(fd, first, FIRST_BYTES, 0) != (ssize_t)FIRST_BYTES)
 		error = "not to be read";
 	else if (!may_be_overwritten(first, header))
