@@ -221,8 +221,9 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
  * @pgdat: node
  *
  * Applies in addition to max_inflight_pages. Pages in flight count as isolated.
- * Without MGLRU, direct reclaim gives up on a node that has too many isolated
- * pages: the bound is half of what too_many_isolated() allows.
+ * While more than 1/16 of the pages on the LRU are, compaction waits, in which kernel
+ * threads do not sleep. Without MGLRU, direct reclaim gives up on a node that has too
+ * many. The bound is half of what the two functions too_many_isolated() allow.
  *
  * Context: any.
  * Return: the number of pages.
@@ -230,7 +231,12 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 unsigned long swap_compress_node_limit(struct pglist_data *pgdat)
 {
 	unsigned long limit = pgdat->node_present_pages >> SWAP_COMPRESS_NODE_SHIFT;
+	unsigned long nr_lru = node_page_state(pgdat, NR_INACTIVE_ANON) +
+			       node_page_state(pgdat, NR_ACTIVE_ANON) +
+			       node_page_state(pgdat, NR_INACTIVE_FILE) +
+			       node_page_state(pgdat, NR_ACTIVE_FILE);
 
+	limit = min(limit, nr_lru / 32);
 	if (!lru_gen_enabled())
 		limit = min(limit, node_page_state(pgdat, NR_INACTIVE_ANON) / 16);
 	return limit;
@@ -456,6 +462,23 @@ static bool swap_compress_unused(struct folio *folio)
 }
 
 /*
+ * Is a page of the folio poisoned? memory_failure() marks a page, but not the large
+ * folio that it is part of, if that is not on the LRU. With the mark reclaim sees it.
+ */
+static bool swap_compress_is_poisoned(struct folio *folio)
+{
+	long i;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) || !folio_test_large(folio))
+		return folio_test_hwpoison(folio);
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		if (PageHWPoison(folio_page(folio, i)))
+			folio_set_has_hwpoisoned(folio);
+	}
+	return folio_test_has_hwpoisoned(folio);
+}
+
+/*
  * Cancel the folios that need no store. A folio that is in use again becomes dirty:
  * otherwise swap-in would read a slot that was never written.
  */
@@ -468,9 +491,7 @@ static void swap_compress_cancel(struct scq_job *job)
 			scq_settle(job, folio, SCQ_CANCELLED_REFAULT);
 		else if (swap_compress_unused(folio))
 			scq_settle(job, folio, SCQ_CANCELLED_FREED);
-		else if (folio_test_hwpoison(folio) ||
-			 (folio_test_large(folio) &&
-			  folio_test_has_hwpoisoned(folio)))
+		else if (swap_compress_is_poisoned(folio))
 			/* A fault has to find it in the swap cache. */
 			scq_settle(job, folio, SCQ_FAILED);
 	}

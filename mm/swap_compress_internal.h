@@ -28,7 +28,7 @@ bool swap_compress_has_slot_users(struct folio *folio);
 #if IS_ENABLED(CONFIG_KUNIT)
 void swap_compress_end_writeback(struct scq_job *job);
 unsigned int swap_compress_alloc_flags(gfp_t gfp);
-bool swap_compress_may_wait(gfp_t gfp);
+bool swap_compress_may_wait(int order, gfp_t gfp);
 bool swap_compress_may_throttle(struct task_struct *task, int order, gfp_t gfp);
 #endif
 

@@ -7,6 +7,7 @@
  */
 
 #include <linux/cpumask.h>
+#include <linux/psi.h>
 #include <linux/sched/mm.h>
 #include <linux/swap.h>
 #include "swap_compress_wq.h"
@@ -54,10 +55,15 @@ static void scq_store_some(struct scq_slices *slices)
 static void scq_helper_work(struct work_struct *work)
 {
 	struct scq_helper *helper = container_of(work, struct scq_helper, work);
-	unsigned int noreclaim = memalloc_noreclaim_save();
+	unsigned int noreclaim;
+	unsigned long pflags;
 
+	/* As in scq_process() */
+	psi_memstall_enter(&pflags);
+	noreclaim = memalloc_noreclaim_save();
 	scq_store_some(helper->slices);
 	memalloc_noreclaim_restore(noreclaim);
+	psi_memstall_leave(&pflags);
 }
 
 /**

@@ -248,18 +248,20 @@ swap_compress_alloc(struct zonelist *zonelist, int order, gfp_t gfp,
 /*
  * May an allocation wait as its last resort? Without __GFP_FS or __GFP_IO there is no
  * OOM kill to put off, and a store may need a lock that the task holds. With
- * __GFP_NORETRY the allocation is to fail soon.
+ * __GFP_NORETRY the allocation is to fail soon, and so is one of many pages, for which
+ * nobody is killed, and which single pages that are freed hardly help.
  */
-VISIBLE_IF_KUNIT bool swap_compress_may_wait(gfp_t gfp)
+VISIBLE_IF_KUNIT bool swap_compress_may_wait(int order, gfp_t gfp)
 {
-	return gfp_has_io_fs(gfp) && !(gfp & __GFP_NORETRY);
+	return order <= PAGE_ALLOC_COSTLY_ORDER && gfp_has_io_fs(gfp) &&
+	       !(gfp & __GFP_NORETRY);
 }
 
 /**
  * __swap_compress_wait() - wait for memory that is on its way
  * @zonelist: of the allocation
- * @order: order of the allocation
- * @gfp: flags of the allocation, see swap_compress_may_wait()
+ * @order: order of the allocation, see swap_compress_may_wait()
+ * @gfp: flags of the allocation
  * @nodes: nodes the allocation may use, NULL: all
  *
  * Unlike __swap_compress_throttle() this makes all other tasks wait: otherwise the
@@ -273,9 +275,18 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 {
 	const struct swap_compress_alloc alloc =
 		swap_compress_alloc(zonelist, order, gfp, nodes);
+	long finished = scq_finished(swap_compress_scq);
 
-	return swap_compress_may_wait(gfp) &&
-	       scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT);
+	if (!swap_compress_may_wait(order, gfp) ||
+	    swap_compress_alloc_enough(&alloc.need))
+		return false;
+	if (scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT))
+		return true;
+	if (scq_finished(swap_compress_scq) == finished)
+		return false;
+	/* What workers have freed may be on the lists of their CPUs. */
+	drain_all_pages(NULL);
+	return swap_compress_alloc_enough(&alloc.need);
 }
 
 /* Is a quarter of the bound in flight, on the nodes that the allocation may use? */
@@ -304,15 +315,16 @@ static bool swap_compress_is_behind(const struct swap_compress_alloc *alloc)
 }
 
 /*
- * May a task be made to wait, which could as well reclaim for itself? Kernel threads do
- * not wait, because others may wait for them. Nor do real-time tasks, whose priority is
- * above that of any worker. __GFP_FS and __GFP_IO mean that the task holds no lock that
- * a store needs.
+ * May a task be made to wait, which could as well reclaim for itself? Threads of the
+ * kernel (also io_uring's and vhost's) do not, because others may wait for them. Nor do
+ * real-time tasks, whose priority is above that of any worker. __GFP_FS and __GFP_IO
+ * mean that the task holds no lock that a store needs.
  */
 VISIBLE_IF_KUNIT
 bool swap_compress_may_throttle(struct task_struct *task, int order, gfp_t gfp)
 {
-	return !order && gfp_has_io_fs(gfp) && !(task->flags & PF_KTHREAD) &&
+	return !order && gfp_has_io_fs(gfp) &&
+	       !(task->flags & (PF_KTHREAD | PF_USER_WORKER)) &&
 	       !rt_or_dl_task(task) && !fatal_signal_pending(task);
 }
 

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/psi.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -476,14 +477,17 @@ static void scq_process(struct scq *scq, struct list_head *folios,
 		.nr_pages = nr_pages,
 	};
 	unsigned int noreclaim;
+	unsigned long pflags;
 
 	scq_note_nice(scq);
 	trace_swap_compress_batch_start(nr_pages, ktime_get_ns() - since);
 
 	/*
 	 * A worker is part of reclaim. Like kswapd it may allocate from the
-	 * reserves in order to store, and must not reclaim in turn.
+	 * reserves in order to store, must not reclaim in turn, and what it does
+	 * is pressure on memory.
 	 */
+	psi_memstall_enter(&pflags);
 	noreclaim = memalloc_noreclaim_save();
 
 	scq_inject_delay();
@@ -492,6 +496,7 @@ static void scq_process(struct scq *scq, struct list_head *folios,
 	scq_finish_settled(&job);
 
 	memalloc_noreclaim_restore(noreclaim);
+	psi_memstall_leave(&pflags);
 }
 
 static void scq_batch_work(struct work_struct *work)

@@ -2062,6 +2062,8 @@ static void throttle_is_for_ordinary_tasks(struct kunit *test)
 
 	task->flags = PF_KTHREAD;
 	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
+	task->flags = PF_USER_WORKER;
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_throttle(task, 0, GFP_KERNEL));
 	task->flags = 0;
 
 	set_tsk_thread_flag(task, TIF_SIGPENDING);
@@ -2072,14 +2074,18 @@ static void throttle_is_for_ordinary_tasks(struct kunit *test)
 
 static void last_resort_is_for_allocations_that_would_kill(struct kunit *test)
 {
-	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(GFP_KERNEL));
-	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(GFP_HIGHUSER_MOVABLE));
-	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(GFP_KERNEL |
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(0, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(0, GFP_HIGHUSER_MOVABLE));
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(0, GFP_KERNEL |
 						       __GFP_RETRY_MAYFAIL));
-	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(GFP_KERNEL |
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(0, GFP_KERNEL |
 							__GFP_NORETRY));
-	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(GFP_NOFS));
-	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(GFP_NOIO));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(0, GFP_NOFS));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(0, GFP_NOIO));
+	KUNIT_EXPECT_TRUE(test, swap_compress_may_wait(PAGE_ALLOC_COSTLY_ORDER,
+						       GFP_KERNEL));
+	KUNIT_EXPECT_FALSE(test, swap_compress_may_wait(PAGE_ALLOC_COSTLY_ORDER + 1,
+							GFP_KERNEL));
 }
 
 /* Pages of CMA are free for a movable allocation only. */
