@@ -190,6 +190,47 @@ TEST_F_TIMEOUT(report, vmstat_counts_what_is_queued, TIMEOUT)
 	EXPECT_LE(stat_get("freed") - freed, vm.pgsteal_kswapd - stolen);
 }
 
+/* Microseconds in which some task waited for memory, or reclaimed it */
+static long pressure_us(void)
+{
+	char line[128], *total;
+	FILE *file = fopen("/proc/pressure/memory", "re");
+	long us = -1;
+
+	if (!file)
+		return -1;
+	if (fgets(line, sizeof(line), file) && !strncmp(line, "some ", 5)) {
+		total = strstr(line, "total=");
+		us = total ? strtol(total + 6, NULL, 10) : -1;
+	}
+	fclose(file);
+	return us;
+}
+
+/* What workers do is pressure on memory, as it is when kswapd does it. */
+TEST_F_TIMEOUT(report, workers_count_as_pressure, TIMEOUT)
+{
+	unsigned long batches;
+	long us;
+
+	if (!slow_workers())
+		SKIP(return, NEEDS_DELAY);
+	if (pressure_us() < 0)
+		SKIP(return, "needs CONFIG_PSI");
+	EXPECT_TRUE(idle_sums_are_right());
+	batches = stat_get("batches");
+	us = pressure_us();
+	area_page_out(&self->area);
+	EXPECT_TRUE(idle_sums_are_right());
+	us = pressure_us() - us;
+	batches = stat_get("batches") - batches;
+	ksft_print_msg("%ld us for %lu batches\n", us, batches);
+	EXPECT_ENOUGH(4, batches);
+	/* Each of them slept for 20 ms, one after the other. */
+	EXPECT_LE((long)batches * 10000, us);
+	EXPECT_QUEUED(&self->stats, 100);
+}
+
 #define TRACEFS	"/sys/kernel/tracing/"
 #define EVENTS	TRACEFS "events/swap_compress/"
 

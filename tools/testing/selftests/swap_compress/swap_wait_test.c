@@ -189,12 +189,42 @@ static unsigned long vmstat_field(const char *name)
 }
 
 /*
+ * The most pages in flight while kswapd reclaims and workers stand still, and the most
+ * that some LRU lists had meanwhile
+ */
+static void watch_kswapd(const char * const *lists, unsigned int nr_lists,
+			 unsigned long *most_listed, unsigned long *most_in_flight)
+{
+	unsigned long listed, in_flight;
+	unsigned int i, list;
+
+	*most_listed = 0;
+	*most_in_flight = 0;
+	for (i = 0; i < 400; i++) {
+		for (listed = 0, list = 0; list < nr_lists; list++)
+			listed += vmstat_field(lists[list]);
+		in_flight = sys_long(SWAP_COMPRESS "inflight_pages");
+		*most_listed = listed > *most_listed ? listed : *most_listed;
+		*most_in_flight = in_flight > *most_in_flight ? in_flight :
+								*most_in_flight;
+		/* Now that it is known what was there at first */
+		if (!i)
+			reclaim_start();
+		sleep_ms(5);
+	}
+	reclaim_stop();
+	ksft_print_msg("at most %lu pages in flight, %lu on the lists\n",
+		       *most_in_flight, *most_listed);
+}
+
+/*
  * With the classic LRU, direct reclaim gives up a node of which more than an eighth
  * of the inactive pages is isolated. What is on its way stays below that.
  */
 TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 {
-	unsigned long inactive = 0, nr_inflight = 0, refused, now, i;
+	static const char * const lists[] = { "nr_inactive_anon" };
+	unsigned long inactive, in_flight, refused;
 	struct area area;
 
 	if (!access(LRU_GEN "enabled", W_OK))
@@ -204,20 +234,42 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 	area_map(&area, AREA_PAGES / 3);
 	area_fill(&area);
 	ASSERT_TRUE(stick_workers(200));
-	reclaim_start();
-	for (i = 0; i < 400; i++) {
-		now = vmstat_field("nr_inactive_anon");
-		inactive = now > inactive ? now : inactive;
-		now = sys_long(SWAP_COMPRESS "inflight_pages");
-		nr_inflight = now > nr_inflight ? now : nr_inflight;
-		sleep_ms(5);
-	}
-	reclaim_stop();
-	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", nr_inflight,
-		       inactive);
-	EXPECT_GE(inactive / 8, nr_inflight);
+	watch_kswapd(lists, ARRAY_SIZE(lists), &inactive, &in_flight);
+	EXPECT_GE(inactive / 8, in_flight);
 	EXPECT_LT(refused, stat_get("inline_inflight"));
-	EXPECT_ENOUGH(64, nr_inflight);
+	EXPECT_ENOUGH(64, in_flight);
+	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, area_verify(&area));
+	area_unmap(&area);
+}
+
+/*
+ * Compaction waits while more than a sixteenth of what is on the LRU is isolated, and
+ * kernel threads do not sleep meanwhile. What is on its way stays below half of that.
+ */
+TEST_F_TIMEOUT(wait, compaction_finds_some_to_isolate, TIMEOUT)
+{
+	static const char * const lists[] = {
+		"nr_inactive_anon", "nr_active_anon",
+		"nr_inactive_file", "nr_active_file",
+	};
+	unsigned long listed, in_flight, refused;
+	struct area area;
+
+	if (access(LRU_GEN "enabled", W_OK) ||
+	    sys_write(LRU_GEN "enabled", "y"))
+		SKIP(return, "needs CONFIG_LRU_GEN");
+	refused = stat_get("inline_inflight");
+	area_map(&area, AREA_PAGES);
+	area_fill(&area);
+	/* As many as may be, so that the LRU is what limits them */
+	ASSERT_TRUE(stick_workers(200));
+	ASSERT_EQ(0, sys_write_long(SWAP_COMPRESS "max_inflight_pages",
+				    sysconf(_SC_PHYS_PAGES) / 128));
+	watch_kswapd(lists, ARRAY_SIZE(lists), &listed, &in_flight);
+	EXPECT_GE(listed / 32, in_flight);
+	EXPECT_LT(refused, stat_get("inline_inflight"));
+	EXPECT_ENOUGH(64, in_flight);
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
