@@ -289,7 +289,7 @@ long_forms() {
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test,swap_move_test
 	run "what the integration test of make test leaves out, debug kernel, $BASE" "source patch build guest" \
-		tagged long integration debug "sc.program=swap_compress_test,swap_large_test,swap_memcg_test sc.test=$LONG"
+		tagged long integration debug "sc.program=swap_compress_test,swap_large_test sc.test=$LONG"
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
 		tagged "all classic" integration debug sc.lru_gen=0
 	run "all of the integration test, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan
@@ -310,7 +310,7 @@ own_tree() {
 
 ON_ARM64=charges_follow_to_swap,reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
 # What takes minutes and is near another test
-LONG=who_is_alone_does_not_wait,without_leave_nothing_reaches_the_device,of_256_kib
+LONG=who_is_alone_does_not_wait,of_256_kib
 PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load
 
