@@ -7,6 +7,7 @@
  */
 
 #include <linux/cpumask.h>
+#include <linux/mm_types.h>
 #include <linux/psi.h>
 #include <linux/sched/mm.h>
 #include <linux/swap.h>
