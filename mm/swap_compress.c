@@ -60,6 +60,7 @@
 #include <linux/cpumask.h>
 #include <linux/hash.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/jump_label.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -125,6 +126,11 @@ static atomic_long_t swap_compress_debts[MAX_NUMNODES];
 #define SWAP_COMPRESS_MEMCG_BITS	8
 static atomic_long_t swap_compress_memcgs[BIT(SWAP_COMPRESS_MEMCG_BITS)];
 
+/* When compaction last found too many pages isolated on a node, in jiffies */
+static unsigned long swap_compress_held[MAX_NUMNODES];
+/* How long nothing is handed over then: longer than until it looks again */
+#define SWAP_COMPRESS_HOLD		(HZ / 20)
+
 /*********************************
  * eligible
  **********************************/
@@ -186,9 +192,6 @@ static enum scq_stat swap_compress_eligible_zswap(struct folio *folio)
  */
 static enum scq_stat swap_compress_eligible(struct folio *folio)
 {
-	wait_queue_head_t *isolated =
-		&folio_pgdat(folio)->reclaim_wait[VMSCAN_THROTTLE_ISOLATED];
-
 	if (!current_is_kswapd() &&
 	    !(READ_ONCE(swap_compress_proactive) && reclaim_is_proactive()))
 		return SCQ_INLINE_NOT_KSWAPD;
@@ -197,13 +200,9 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 		return SCQ_INLINE_SHMEM;
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
-	/*
-	 * A task in compaction waits until fewer pages are isolated. Pages in flight
-	 * count as isolated, so hand over nothing until the task has gone on. It looks
-	 * again every 50th of a second. If workers woke it earlier, it would leave the
-	 * wait queue, and swap_compress would accept more folios first.
-	 */
-	if (waitqueue_active(isolated))
+	/* Compaction waits: let what is in flight come back first. */
+	if (time_before(jiffies, READ_ONCE(swap_compress_held[folio_nid(folio)]) +
+				 SWAP_COMPRESS_HOLD))
 		return SCQ_INLINE_INFLIGHT;
 	if (zswap_is_enabled()) {
 		guard(rcu)();	/* for folio_memcg() */
@@ -221,9 +220,8 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
  * @pgdat: node
  *
  * Applies in addition to max_inflight_pages. Pages in flight count as isolated.
- * While more than 1/16 of the pages on the LRU are, compaction waits, in which kernel
- * threads do not sleep. Without MGLRU, direct reclaim gives up on a node that has too
- * many. The bound is half of what the two functions too_many_isolated() allow.
+ * Without MGLRU, direct reclaim gives up on a node that has too many isolated
+ * pages: the bound is half of what too_many_isolated() allows.
  *
  * Context: any.
  * Return: the number of pages.
@@ -231,15 +229,27 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 unsigned long swap_compress_node_limit(struct pglist_data *pgdat)
 {
 	unsigned long limit = pgdat->node_present_pages >> SWAP_COMPRESS_NODE_SHIFT;
-	unsigned long nr_lru = node_page_state(pgdat, NR_INACTIVE_ANON) +
-			       node_page_state(pgdat, NR_ACTIVE_ANON) +
-			       node_page_state(pgdat, NR_INACTIVE_FILE) +
-			       node_page_state(pgdat, NR_ACTIVE_FILE);
 
-	limit = min(limit, nr_lru / 32);
 	if (!lru_gen_enabled())
 		limit = min(limit, node_page_state(pgdat, NR_INACTIVE_ANON) / 16);
 	return limit;
+}
+
+/**
+ * __swap_compress_hold() - hand nothing over for a while
+ * @nid: node
+ *
+ * For compaction, which waits while too many pages of the node are isolated. Pages in
+ * flight count as isolated. A kernel thread does not sleep in that wait.
+ *
+ * Context: any.
+ */
+void __swap_compress_hold(int nid)
+{
+	const unsigned long now = jiffies;
+
+	if (READ_ONCE(swap_compress_held[nid]) != now)
+		WRITE_ONCE(swap_compress_held[nid], now);
 }
 
 /* Is one of its pageblocks isolated? A pageblock may be smaller than a large folio. */
@@ -862,8 +872,10 @@ static int __init swap_compress_init(void)
 	const unsigned long limit = totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT;
 	struct scq *scq = &swap_compress_queue_data;
 	struct workqueue_struct *wq;
-	int err;
+	int err, nid;
 
+	for_each_node(nid)
+		swap_compress_held[nid] = jiffies - SWAP_COMPRESS_HOLD;
 	wq = alloc_workqueue("swap_compress",
 			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
 			     nr_workers);
