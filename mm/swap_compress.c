@@ -135,6 +135,13 @@ static unsigned long swap_compress_held[MAX_NUMNODES];
  * eligible
  **********************************/
 
+static bool swap_compress_is_held(int nid)
+{
+	const unsigned long held = READ_ONCE(swap_compress_held[nid]);
+
+	return time_in_range(jiffies, held, held + SWAP_COMPRESS_HOLD);
+}
+
 /*
  * Does the cgroup have room in zswap? Its statistics may be two seconds old.
  * obj_cgroup_may_zswap() in zswap_store() flushes them before it decides.
@@ -201,8 +208,7 @@ static enum scq_stat swap_compress_eligible(struct folio *folio)
 	if (num_online_cpus() == 1)
 		return SCQ_INLINE_UNIPROCESSOR;
 	/* Compaction waits: let what is in flight come back first. */
-	if (time_before(jiffies, READ_ONCE(swap_compress_held[folio_nid(folio)]) +
-				 SWAP_COMPRESS_HOLD))
+	if (swap_compress_is_held(folio_nid(folio)))
 		return SCQ_INLINE_INFLIGHT;
 	if (zswap_is_enabled()) {
 		guard(rcu)();	/* for folio_memcg() */
@@ -872,10 +878,8 @@ static int __init swap_compress_init(void)
 	const unsigned long limit = totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT;
 	struct scq *scq = &swap_compress_queue_data;
 	struct workqueue_struct *wq;
-	int err, nid;
+	int err;
 
-	for_each_node(nid)
-		swap_compress_held[nid] = jiffies - SWAP_COMPRESS_HOLD;
 	wq = alloc_workqueue("swap_compress",
 			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
 			     nr_workers);

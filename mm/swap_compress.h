@@ -56,6 +56,7 @@ unsigned long __swap_compress_deduct(int nid, unsigned long nr_reclaimed);
 void __swap_compress_push(void);
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn);
 unsigned long __swap_compress_inflight(int nid);
+void __swap_compress_hold(int nid);
 bool __swap_compress_shared(struct folio *folio);
 bool __swap_compress_swap_shared(swp_entry_t entry);
 int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr);
@@ -86,6 +87,7 @@ static inline void __swap_compress_wait_range(unsigned long start_pfn,
 }
 
 static inline unsigned long __swap_compress_inflight(int nid) { return 0; }
+static inline void __swap_compress_hold(int nid) {}
 static inline bool __swap_compress_shared(struct folio *folio) { return true; }
 static inline bool __swap_compress_swap_shared(swp_entry_t entry) { return true; }
 
@@ -187,6 +189,13 @@ static inline void swap_compress_wait_range(unsigned long start_pfn,
 {
 	if (swap_compress_on())
 		__swap_compress_wait_range(start_pfn, end_pfn);
+}
+
+/* Compaction waits until fewer pages of a node are isolated. */
+static inline void swap_compress_hold(int nid)
+{
+	if (swap_compress_on())
+		__swap_compress_hold(nid);
 }
 
 /* Pages of a node that are on no LRU and will soon be free */

@@ -378,7 +378,7 @@ $new"
 }
 
 # What it costs when it is off: entries of the jump table for its key, each a nop in the code.
-BRANCHES="memory 1 memory_hotplug 1 page_alloc 2 page_io 1 swapfile 1 vmscan 9"
+BRANCHES="compaction 1 memory 1 memory_hotplug 1 page_alloc 2 page_io 1 swapfile 1 vmscan 9"
 stage_off_cost() {	# BASE
 	local tree build=$CACHE/build/$1-jumplabel object want found
 	need build

@@ -189,42 +189,12 @@ static unsigned long vmstat_field(const char *name)
 }
 
 /*
- * The most pages in flight while kswapd reclaims and workers stand still, and the most
- * that some LRU lists had meanwhile
- */
-static void watch_kswapd(const char * const *lists, unsigned int nr_lists,
-			 unsigned long *most_listed, unsigned long *most_in_flight)
-{
-	unsigned long listed, in_flight;
-	unsigned int i, list;
-
-	*most_listed = 0;
-	*most_in_flight = 0;
-	for (i = 0; i < 400; i++) {
-		for (listed = 0, list = 0; list < nr_lists; list++)
-			listed += vmstat_field(lists[list]);
-		in_flight = sys_long(SWAP_COMPRESS "inflight_pages");
-		*most_listed = listed > *most_listed ? listed : *most_listed;
-		*most_in_flight = in_flight > *most_in_flight ? in_flight :
-								*most_in_flight;
-		/* Now that it is known what was there at first */
-		if (!i)
-			reclaim_start();
-		sleep_ms(5);
-	}
-	reclaim_stop();
-	ksft_print_msg("at most %lu pages in flight, %lu on the lists\n",
-		       *most_in_flight, *most_listed);
-}
-
-/*
  * With the classic LRU, direct reclaim gives up a node of which more than an eighth
  * of the inactive pages is isolated. What is on its way stays below that.
  */
 TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 {
-	static const char * const lists[] = { "nr_inactive_anon" };
-	unsigned long inactive, in_flight, refused;
+	unsigned long inactive = 0, nr_inflight = 0, refused, now, i;
 	struct area area;
 
 	if (!access(LRU_GEN "enabled", W_OK))
@@ -234,44 +204,62 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 	area_map(&area, AREA_PAGES / 3);
 	area_fill(&area);
 	ASSERT_TRUE(stick_workers(200));
-	watch_kswapd(lists, ARRAY_SIZE(lists), &inactive, &in_flight);
-	EXPECT_GE(inactive / 8, in_flight);
+	reclaim_start();
+	for (i = 0; i < 400; i++) {
+		now = vmstat_field("nr_inactive_anon");
+		inactive = now > inactive ? now : inactive;
+		now = sys_long(SWAP_COMPRESS "inflight_pages");
+		nr_inflight = now > nr_inflight ? now : nr_inflight;
+		sleep_ms(5);
+	}
+	reclaim_stop();
+	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", nr_inflight,
+		       inactive);
+	EXPECT_GE(inactive / 8, nr_inflight);
 	EXPECT_LT(refused, stat_get("inline_inflight"));
-	EXPECT_ENOUGH(64, in_flight);
+	EXPECT_ENOUGH(64, nr_inflight);
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 }
 
 /*
- * Compaction waits while more than a sixteenth of what is on the LRU is isolated, and
- * kernel threads do not sleep meanwhile. What is on its way stays below half of that.
+ * Compaction waits while more than a sixteenth of what is on the LRU is isolated, which
+ * pages in flight are. No others are handed over meanwhile, although there is room.
  */
-TEST_F_TIMEOUT(wait, compaction_finds_some_to_isolate, TIMEOUT)
+TEST_F_TIMEOUT(wait, nothing_is_handed_over_while_compaction_waits, TIMEOUT)
 {
-	static const char * const lists[] = {
-		"nr_inactive_anon", "nr_active_anon",
-		"nr_inactive_file", "nr_active_file",
-	};
-	unsigned long listed, in_flight, refused;
-	struct area area;
+	unsigned long listed, queued, refused;
+	struct area area, others;
+	pid_t pid;
 
-	if (access(LRU_GEN "enabled", W_OK) ||
-	    sys_write(LRU_GEN "enabled", "y"))
-		SKIP(return, "needs CONFIG_LRU_GEN");
+	ASSERT_TRUE(stick_workers(2000));
+	area_map(&others, 64);
+	area_fill(&others);
+	queue_pages(_metadata, &area);
+	pid = fork();
+	if (!pid)
+		_exit(sys_write(VM "compact_memory", "1") ? 1 : 0);
+	sleep_ms(200);
+	queued = stat_get("queued");
 	refused = stat_get("inline_inflight");
-	area_map(&area, AREA_PAGES);
-	area_fill(&area);
-	/* As many as may be, so that the LRU is what limits them */
-	ASSERT_TRUE(stick_workers(200));
-	ASSERT_EQ(0, sys_write_long(SWAP_COMPRESS "max_inflight_pages",
-				    sysconf(_SC_PHYS_PAGES) / 128));
-	watch_kswapd(lists, ARRAY_SIZE(lists), &listed, &in_flight);
-	EXPECT_GE(listed / 32, in_flight);
-	EXPECT_LT(refused, stat_get("inline_inflight"));
-	EXPECT_ENOUGH(64, in_flight);
+	listed = vmstat_field("nr_inactive_anon") + vmstat_field("nr_active_anon") +
+		 vmstat_field("nr_inactive_file") + vmstat_field("nr_active_file");
+	area_page_out(&others);
+	/* It did wait, and that was the reason. */
+	EXPECT_ENOUGH(listed / 16, sys_long(SWAP_COMPRESS "inflight_pages"));
+	EXPECT_EQ(queued, stat_get("queued"));
+	EXPECT_LE(refused + 32, stat_get("inline_inflight"));
 	fault(FAULT_OWN, 0);
+	EXPECT_EQ(0, child_status(pid));
 	EXPECT_EQ(0, area_verify(&area));
+	EXPECT_EQ(0, area_verify(&others));
+	/* Then they are again. */
+	area_page_out(&others);
+	EXPECT_TRUE(idle_sums_are_right());
+	EXPECT_ENOUGH(queued + 1, stat_get("queued"));
+	EXPECT_EQ(0, area_verify(&others));
+	area_unmap(&others);
 	area_unmap(&area);
 }
 
