@@ -223,6 +223,14 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 	area_unmap(&area);
 }
 
+static void *compact_run(void *arg)
+{
+	int *err = arg;
+
+	*err = sys_write(VM "compact_memory", "1");
+	return NULL;
+}
+
 /*
  * Compaction waits while more than a sixteenth of what is on the LRU is isolated, which
  * pages in flight are. No others are handed over meanwhile, although there is room.
@@ -231,15 +239,14 @@ TEST_F_TIMEOUT(wait, nothing_is_handed_over_while_compaction_waits, TIMEOUT)
 {
 	unsigned long listed, queued, refused;
 	struct area area, others;
-	pid_t pid;
+	pthread_t thread;
+	int err;
 
 	ASSERT_TRUE(stick_workers(2000));
 	area_map(&others, 64);
 	area_fill(&others);
 	queue_pages(_metadata, &area);
-	pid = fork();
-	if (!pid)
-		_exit(sys_write(VM "compact_memory", "1") ? 1 : 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, compact_run, &err));
 	sleep_ms(200);
 	queued = stat_get("queued");
 	refused = stat_get("inline_inflight");
@@ -251,7 +258,8 @@ TEST_F_TIMEOUT(wait, nothing_is_handed_over_while_compaction_waits, TIMEOUT)
 	EXPECT_EQ(queued, stat_get("queued"));
 	EXPECT_LE(refused + 32, stat_get("inline_inflight"));
 	fault(FAULT_OWN, 0);
-	EXPECT_EQ(0, child_status(pid));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, area_verify(&area));
 	EXPECT_EQ(0, area_verify(&others));
 	/* Then they are again. */
