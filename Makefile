@@ -63,6 +63,7 @@ Variable  Range                                            Default
   LRU     mglru, classic (make demo)                       mglru
   ROUNDS  1 to 100 (make demo, make bench)                 3, make bench: 9
   ONLY    a regular expression: cells of make bench, tests of make suites  all
+  VARIANTS  make bench: variants of the cells, as pristine,on              all
   DURATION 60 to 864000 seconds (make soak)                3600
   SOAK    the same (make test-all)                         3600
   STAGES  a regular expression: stages of make test, make test-all  all

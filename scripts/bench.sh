@@ -12,13 +12,25 @@
 BASE=${BASE:-6.18}
 ROUNDS=${ROUNDS:-9}
 ONLY=${ONLY:-}
+VARIANTS=${VARIANTS:-}
 CELLS=${SC_CELLS:-$ROOT/bench/cells}
 RESULTS=${SC_RESULTS:-}
 export MEM=${MEM:-400} ACCEL=${ACCEL:-tcg}
 
-# Cells that ONLY names and this machine has the CPUs for: NAME VARIANTS CPUS PARAMETERS
+# Cells that ONLY names and this machine has the CPUs for, of their variants those that VARIANTS names:
+# NAME VARIANTS CPUS PARAMETERS
 cells() {
-	sed 's/#.*//; /^[[:space:]]*$/d' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 <= cpus'
+	sed 's/#.*//; /^[[:space:]]*$/d' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" -v wanted=",$VARIANTS," '
+		$1 ~ only && $3 <= cpus {
+			n = split($2, has, ",")
+			for (i = 1; i <= n; i++)
+				if (wanted == ",," || index(wanted, "," has[i] ","))
+					kept = kept "," has[i]
+			$2 = substr(kept, 2)
+			if (kept)
+				print
+			kept = ""
+		}'
 }
 
 # The kernels of the cells: VARIANT of kernel.sh.
@@ -121,7 +133,9 @@ check_one_of ACCEL "$ACCEL" tcg kvm
 awk -v only="$ONLY" 'BEGIN { "" ~ only }' 2>/dev/null || die "ONLY=$ONLY is no regular expression"
 left_out=$(sed 's/#.*//' "$CELLS" | awk -v only="$ONLY" -v cpus="$(nproc)" '$1 ~ only && $3 > cpus { print $1 }')
 [[ -z $left_out ]] || note "left out, since this machine has $(nproc) CPUs: $(paste -sd' ' <<<"$left_out")"
-[[ -n $(cells) ]] || die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' cells | cut -d' ' -f1 | paste -sd' ')"
+[[ -n $(VARIANTS='' cells) ]] ||
+	die "ONLY=$ONLY matches no cell; these can be measured: $(ONLY='' VARIANTS='' cells | cut -d' ' -f1 | paste -sd' ')"
+[[ -n $(cells) ]] || die "VARIANTS=$VARIANTS: none of these cells has one; they have: $(VARIANTS='' cells | cut -d' ' -f2 | tr , '\n' | sort -u | paste -sd' ')"
 
 # Enough of a demonstration: one kernel, off and on, so that its layout does not matter, and tables without pictures.
 [[ $ARCH == x86_64 ]] || LAYOUTS=1

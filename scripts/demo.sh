@@ -23,5 +23,5 @@ for scenario in drain burst storm; do
 	echo "$scenario/$STORE-$COMP-$LRU off,on $CPUS sc.scenario=$scenario sc.comp=$COMP sc.store=$STORE sc.lru_gen=$lru_gen"
 done >"$TMP/cells"
 results=$CACHE/results/$(date +%Y%m%d-%H%M%S)-$BASE-$ARCH
-export BASE SC_RESULTS=$results SC_CELLS=$TMP/cells ROUNDS=${ROUNDS:-3} ONLY=''
+export BASE SC_RESULTS=$results SC_CELLS=$TMP/cells ROUNDS=${ROUNDS:-3} ONLY='' VARIANTS=''
 "$ROOT/scripts/bench.sh"
