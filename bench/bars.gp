@@ -7,7 +7,7 @@ set title name noenhanced
 set style data histogram
 set style histogram clustered gap 1
 set style fill solid 0.8
-set yrange [0:*]
+set yrange [0:1.1<*]
 set grid ytics
 set key outside right noenhanced
 set xtics noenhanced nomirror

@@ -60,16 +60,16 @@ def pages_per_second(scan, own_store, store, workers):
     bound = min(workers * WORKER_PAGES, MAX_PAGES)
     free_at = [0.0] * workers       # when each worker has nothing to do
     ends = []                       # of batches
-    now, inflight, plug = 0.0, 0, 0
+    now, in_flight, plug = 0.0, 0, 0
     for _ in range(PAGES):
         now += scan
         while ends and ends[0] <= now:
             heapq.heappop(ends)
-            inflight -= BATCH
-        if inflight == bound:
+            in_flight -= BATCH
+        if in_flight == bound:
             now += own_store
             continue
-        inflight += 1
+        in_flight += 1
         plug += 1
         if plug == BATCH:
             end = max(now, heapq.heappop(free_at)) + BATCH * store
@@ -81,8 +81,8 @@ def pages_per_second(scan, own_store, store, workers):
 
 def draw(curves, path):
     script = [
-        "set terminal svg size 720,360 font 'sans-serif,12'", f"set output '{path}'",
-        "set title 'A model, not a measurement: pages that one kswapd and its workers free per second'",
+        "set terminal svg size 960,400 font 'sans,13' background 'white'", f"set output '{path}'",
+        "set title 'a model: pages that one kswapd and its workers free per second'",
         "set xlabel 'workers'", "set ylabel 'pages per second'", "set yrange [0:*]", "set key outside right", "set grid",
     ]
     plots, data = [], []
