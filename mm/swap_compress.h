@@ -57,9 +57,9 @@ void __swap_compress_push(void);
 void __swap_compress_wait_range(unsigned long start_pfn, unsigned long end_pfn);
 unsigned long __swap_compress_inflight(int nid);
 void __swap_compress_hold(int nid);
-bool __swap_compress_shared(struct folio *folio);
+int __swap_compress_move_error(struct folio *folio);
 bool __swap_compress_swap_shared(swp_entry_t entry);
-int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr);
+int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr, int err);
 bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 			  nodemask_t *nodes);
 bool __swap_compress_throttle(struct zonelist *zonelist, int order, gfp_t gfp,
@@ -88,11 +88,11 @@ static inline void __swap_compress_wait_range(unsigned long start_pfn,
 
 static inline unsigned long __swap_compress_inflight(int nid) { return 0; }
 static inline void __swap_compress_hold(int nid) {}
-static inline bool __swap_compress_shared(struct folio *folio) { return true; }
+static inline int __swap_compress_move_error(struct folio *folio) { return -EBUSY; }
 static inline bool __swap_compress_swap_shared(swp_entry_t entry) { return true; }
 
 static inline int __swap_compress_unshare(struct mm_struct *mm,
-					  unsigned long addr)
+					  unsigned long addr, int err)
 {
 	return -EBUSY;
 }
@@ -248,13 +248,12 @@ static inline bool swap_compress_owns(struct folio *folio)
 /*
  * UFFDIO_MOVE found a page that is not mapped as exclusive, or was not when it was
  * swapped. Returns -EBUSY if the page is shared. If it is not, it may have been read
- * while it was queued. Then returns -ENOTUNIQ: call swap_compress_unshare() and try
- * again.
+ * while it was queued. Then returns another error, for swap_compress_unshare().
  */
 static inline int swap_compress_move_error(struct folio *folio)
 {
-	return swap_compress_on() && folio && !__swap_compress_shared(folio) ?
-		       -ENOTUNIQ : -EBUSY;
+	return swap_compress_on() && folio ? __swap_compress_move_error(folio) :
+					     -EBUSY;
 }
 
 static inline int swap_compress_move_swap_error(swp_entry_t entry)
@@ -263,10 +262,17 @@ static inline int swap_compress_move_swap_error(swp_entry_t entry)
 		       -ENOTUNIQ : -EBUSY;
 }
 
-/* Returns 0 to try again, or an error if the page cannot be made exclusive. */
-static inline int swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
+/* Is an error one of these others? */
+static inline bool swap_compress_may_unshare(int err)
 {
-	return __swap_compress_unshare(mm, addr);
+	return err == -ENOTUNIQ || err == -ENOLCK;
+}
+
+/* Returns 0 to try again, or an error if the page cannot be made exclusive. */
+static inline int swap_compress_unshare(struct mm_struct *mm, unsigned long addr,
+					int err)
+{
+	return __swap_compress_unshare(mm, addr, err);
 }
 
 #ifdef CONFIG_ARM64_MTE

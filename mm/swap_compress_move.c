@@ -12,30 +12,30 @@
 #include "swap_compress_internal.h"
 
 /**
- * __swap_compress_shared() - is a folio really shared that is mapped as shared?
+ * __swap_compress_move_error() - why must a page not move that is mapped as shared?
  * @folio: folio that is mapped, not as exclusive; its page table is locked
  *
  * do_swap_page() maps a queued folio as if it were shared, so that a write copies it.
  *
  * Context: any.
- * Return: false if no other page table maps the folio or has its swap entry. Also
- * false if somebody holds the folio lock: then, at worst, a shared page is copied.
- * A large folio counts as shared.
+ * Return: -ENOTUNIQ if no other page table maps the folio or has its swap entry, so
+ * that it can be made exclusive. -EBUSY if one does; a large folio counts as shared.
+ * -ENOLCK if somebody holds the folio lock: look again later.
  */
-bool __swap_compress_shared(struct folio *folio)
+int __swap_compress_move_error(struct folio *folio)
 {
 	bool shared;
 
 	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
 	    folio_test_large(folio) || folio_mapcount(folio) != 1)
-		return true;
-	/* The lock of the page table is held: do not sleep. */
+		return -EBUSY;
+	/* Reclaim may be turning the other mapping into a swap entry just now. */
 	if (!folio_trylock(folio))
-		return false;
+		return -ENOLCK;
 	shared = folio_test_swapcache(folio) &&
 		 swap_compress_has_slot_users(folio);
 	folio_unlock(folio);
-	return shared;
+	return shared ? -EBUSY : -ENOTUNIQ;
 }
 
 /**
@@ -54,6 +54,7 @@ bool __swap_compress_swap_shared(swp_entry_t entry)
  * __swap_compress_unshare() - make a page exclusive that is not shared
  * @mm: the address space of the page
  * @addr: address of the page
+ * @err: -ENOTUNIQ, or -ENOLCK to let some time pass instead
  *
  * Does what GUP does, whatever protection keys the task has. If a worker still reads
  * the page, the fault copies it. The page may be gone meanwhile: a fault must not wait
@@ -62,11 +63,15 @@ bool __swap_compress_swap_shared(swp_entry_t entry)
  * Context: may sleep; neither the mmap lock nor a VMA is locked.
  * Return: 0 to try again, or an error if the page cannot be made exclusive.
  */
-int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr)
+int __swap_compress_unshare(struct mm_struct *mm, unsigned long addr, int err)
 {
 	struct vm_area_struct *vma;
 	vm_fault_t fault = 0;
 
+	if (err == -ENOLCK) {
+		schedule_timeout_killable(1);
+		return fatal_signal_pending(current) ? -EINTR : 0;
+	}
 	if (fatal_signal_pending(current) || mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = vma_lookup(mm, addr);

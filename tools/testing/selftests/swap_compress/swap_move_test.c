@@ -427,12 +427,31 @@ TEST_F_TIMEOUT(move, read_pages_vanish_while_moved, TIMEOUT)
 	close(uffd);
 }
 
-/* What is shared does not move, be it swapped, queued or mapped. */
+/* Processes that share an area read it, one after another: they lock its folios. */
+static void read_for_ever(const struct area *area)
+{
+	unsigned long page;
+	pid_t reader;
+
+	for (;;) {
+		reader = fork();
+		if (!reader) {
+			for (page = 0; page < area->pages; page++)
+				*(volatile char *)(area->base + page * PAGE_BYTES);
+			_exit(0);
+		}
+		if (reader < 0 || waitpid(reader, NULL, 0) != reader)
+			_exit(1);
+	}
+}
+
+/* What is shared does not move, be it swapped, queued or mapped, or locked. */
 TEST_F_TIMEOUT(move, shared_pages_stay, TIMEOUT)
 {
 	struct area area, to;
 	int uffd = move_open();
 	unsigned long page;
+	unsigned int round;
 	pid_t child;
 
 	if (uffd < 0)
@@ -444,17 +463,16 @@ TEST_F_TIMEOUT(move, shared_pages_stay, TIMEOUT)
 	ASSERT_EQ(0, move_register(uffd, &to));
 	madvise(area.base, area.pages * PAGE_BYTES, MADV_PAGEOUT);
 	child = fork();
-	if (!child) {
-		pause();
-		_exit(0);
-	}
+	if (!child)
+		read_for_ever(&area);
 	ASSERT_LT(0, child);
 	ASSERT_NE(0, page_entry(area.base) & PAGEMAP_SWAPPED);
 	for (page = 0; page < area.pages; page++)
 		EXPECT_EQ(EBUSY, move_page_once(uffd, &to, &area, page));
 	EXPECT_EQ(0, area_verify(&area));
-	for (page = 0; page < area.pages; page++)
-		EXPECT_EQ(EBUSY, move_page_once(uffd, &to, &area, page));
+	for (round = 0; round < 100; round++)
+		for (page = 0; page < area.pages; page++)
+			ASSERT_EQ(EBUSY, move_page_once(uffd, &to, &area, page));
 	kill(child, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, child_status(child));
 	area_unmap(&to);
