@@ -27,13 +27,14 @@ int __swap_compress_move_error(struct folio *folio)
 	bool shared;
 
 	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
-	    folio_test_large(folio) || folio_mapcount(folio) != 1)
+	    folio_test_large(folio))
 		return -EBUSY;
-	/* Reclaim may be turning the other mapping into a swap entry just now. */
+	/* Reclaim or a fault may be exchanging another mapping and its swap entry. */
 	if (!folio_trylock(folio))
 		return -ENOLCK;
-	shared = folio_test_swapcache(folio) &&
-		 swap_compress_has_slot_users(folio);
+	shared = folio_mapcount(folio) != 1 ||
+		 (folio_test_swapcache(folio) &&
+		  swap_compress_has_slot_users(folio));
 	folio_unlock(folio);
 	return shared ? -EBUSY : -ENOTUNIQ;
 }

@@ -180,7 +180,7 @@ VISIBLE_IF_KUNIT unsigned int swap_compress_alloc_flags(gfp_t gfp)
 {
 	unsigned int flags = 0;
 
-	if (gfp & __GFP_HIGH)
+	if ((gfp & __GFP_HIGH) || rt_or_dl_task(current))
 		flags |= ALLOC_MIN_RESERVE;
 	if (IS_ENABLED(CONFIG_CMA) && gfp_migratetype(gfp) == MIGRATE_MOVABLE)
 		flags |= ALLOC_CMA;
@@ -246,6 +246,23 @@ swap_compress_alloc(struct zonelist *zonelist, int order, gfp_t gfp,
 }
 
 /*
+ * What workers have freed may be on the free lists of their CPUs, where no watermark
+ * sees it. Drain these, unless nothing was finished since the last time. Is there
+ * enough then?
+ */
+static bool swap_compress_drain(const struct scq_need *need)
+{
+	static long drained;
+	long finished = scq_finished(swap_compress_scq);
+
+	if (READ_ONCE(drained) == finished)
+		return false;
+	WRITE_ONCE(drained, finished);
+	drain_all_pages(NULL);
+	return need->enough(need);
+}
+
+/*
  * May an allocation wait as its last resort? Without __GFP_FS or __GFP_IO there is no
  * OOM kill to put off, and a store may need a lock that the task holds. With
  * __GFP_NORETRY the allocation is to fail soon, and so is one of many pages, for which
@@ -275,18 +292,12 @@ bool __swap_compress_wait(struct zonelist *zonelist, int order, gfp_t gfp,
 {
 	const struct swap_compress_alloc alloc =
 		swap_compress_alloc(zonelist, order, gfp, nodes);
-	long finished = scq_finished(swap_compress_scq);
 
 	if (!swap_compress_may_wait(order, gfp) ||
 	    swap_compress_alloc_enough(&alloc.need))
 		return false;
-	if (scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT))
-		return true;
-	if (scq_finished(swap_compress_scq) == finished)
-		return false;
-	/* What workers have freed may be on the lists of their CPUs. */
-	drain_all_pages(NULL);
-	return swap_compress_alloc_enough(&alloc.need);
+	return scq_wait(swap_compress_scq, &alloc.need, SWAP_COMPRESS_WAIT) ||
+	       swap_compress_drain(&alloc.need);
 }
 
 /* Is a quarter of the bound in flight, on the nodes that the allocation may use? */
@@ -437,7 +448,8 @@ bool __swap_compress_wait_node(struct pglist_data *pgdat, int order,
 
 	return scq_wait_longer(swap_compress_scq, &node.need,
 			       SWAP_COMPRESS_NODE_WAIT) ||
-	       swap_compress_node_enough(&node.need);
+	       swap_compress_node_enough(&node.need) ||
+	       swap_compress_drain(&node.need);
 }
 
 /*********************************

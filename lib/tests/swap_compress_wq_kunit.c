@@ -2088,12 +2088,17 @@ static void last_resort_is_for_allocations_that_would_kill(struct kunit *test)
 							GFP_KERNEL));
 }
 
-/* Pages of CMA are free for a movable allocation only. */
-static void free_pages_of_cma_count_if_they_can_be_used(struct kunit *test)
+/* Free pages of CMA count for a movable allocation only, reserves for some tasks. */
+static void free_pages_count_if_they_can_be_used(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, 0, swap_compress_alloc_flags(GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, ALLOC_MIN_RESERVE,
 			swap_compress_alloc_flags(GFP_KERNEL | __GFP_HIGH));
+	/* As gfp_to_alloc_flags() has it, in a task */
+	sched_set_fifo(current);
+	KUNIT_EXPECT_EQ(test, ALLOC_MIN_RESERVE,
+			swap_compress_alloc_flags(GFP_KERNEL));
+	sched_set_normal(current, 0);
 	if (!IS_ENABLED(CONFIG_CMA))
 		kunit_skip(test, "needs CONFIG_CMA");
 	if (page_group_by_mobility_disabled)
@@ -2513,7 +2518,7 @@ static struct kunit_case swap_compress_wq_cases[] = {
 	KUNIT_CASE(throttle_does_not_wait_for_ever),
 	KUNIT_CASE(throttle_is_for_ordinary_tasks),
 	KUNIT_CASE(last_resort_is_for_allocations_that_would_kill),
-	KUNIT_CASE(free_pages_of_cma_count_if_they_can_be_used),
+	KUNIT_CASE(free_pages_count_if_they_can_be_used),
 	KUNIT_CASE(room_is_of_a_node),
 	KUNIT_CASE(batch_may_be_of_several_nodes),
 	KUNIT_CASE(smaller_bound_counts),
