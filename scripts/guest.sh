@@ -52,6 +52,8 @@ check_arch
 QEMU=(setpriv --pdeathsig KILL "$(qemu_path)")
 # A kernel that takes longer than this to panic for want of a root file system is hung.
 KVM_PROBE_SECONDS=10
+# On a busy machine a virtual CPU may not run for longer than the kernel's watchdogs wait by default.
+PATIENCE="watchdog_thresh=60 workqueue.watchdog_thresh=120 rcupdate.rcu_cpu_stall_timeout=180"
 
 check_settings() {
 	local free
@@ -221,7 +223,7 @@ arm64)
 	;;
 esac
 "${QEMU[@]}" "${args[@]}" -kernel "$kernel" -initrd "$initrd" \
-	-append "panic=-1 oops=panic sc.accel=$accel $append" </dev/null >"$TMP/qemu.err" 2>&1 &
+	-append "panic=-1 oops=panic $PATIENCE sc.accel=$accel $append" </dev/null >"$TMP/qemu.err" 2>&1 &
 QEMU_PID=$!
 if [[ -n $follow ]]; then
 	tail -n +1 -f -s 0.2 --pid="$QEMU_PID" "$result" >&2 &

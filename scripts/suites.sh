@@ -131,7 +131,6 @@ make_initrd() {
 }
 
 passed=0 failed=0 skipped=0
-# On a busy machine a virtual CPU may not run for longer than the kernel's watchdog waits by default.
 guest() {	# NAME SECONDS TESTS [GUEST-ARGUMENT...]
 	local name=suites-$base-$ARCH-$length-$1 timeout=$2 tests result oks skips bad
 	tests=$(tr -s ' \t' '\n' <<<"$3" | grep -E -e "$ONLY" | paste -sd,) || return 0
@@ -139,7 +138,7 @@ guest() {	# NAME SECONDS TESTS [GUEST-ARGUMENT...]
 	result=$logs/$name.result
 	if "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$logs/$name.console" \
 		--timeout "$timeout" --mem 640 --follow "$@" \
-		--append "panic_on_warn=1 watchdog_thresh=60 numa=fake=2 ramdisk_size=131072 sc.job=suites sc.seconds=$seconds sc.tests=$tests"; then
+		--append "panic_on_warn=1 numa=fake=2 ramdisk_size=131072 sc.job=suites sc.seconds=$seconds sc.tests=$tests"; then
 		bad=0
 	else
 		echo "FAIL  $name; console: $logs/$name.console, result: $result"

@@ -45,6 +45,8 @@ void area_fill(struct area *area);
 unsigned long area_verify(const struct area *area);
 /* MADV_PAGEOUT: this task reclaims all of it. */
 void area_page_out(const struct area *area);
+/* How many pages hold something else than zeroes. */
+unsigned long area_not_zero(const struct area *area);
 void page_fill(struct area *area, unsigned long page);
 bool page_wrong(const struct area *area, unsigned long page);
 
@@ -147,7 +149,7 @@ struct stats {
 
 /* NULL, or what a test needs and does not have. Switches the feature on. */
 const char *test_begin(struct stats *stats);
-/* Puts all knobs back. */
+/* Puts all knobs back. No teardown is run after a SKIP() in a setup. */
 void test_end(void);
 void stats_read(struct stats *stats);
 
@@ -172,16 +174,25 @@ unsigned long not_queued(void);
  */
 #define TOO_LITTLE	5	/* exit code; the harness takes it for a failure */
 
-#define EXPECT_ENOUGH(least, counted) do {				\
+#define EXPECT_ENOUGH(least, counted)	__EXPECT_ENOUGH(least, counted, #counted)
+#define __EXPECT_ENOUGH(least, counted, text) do {			\
 	const long __least = (least);				\
 	const long __counted = (counted);			\
 									\
 	if (__counted < __least) {					\
 		ksft_print_msg("too little: %s is %ld, at least %ld are needed\n", \
-			       #counted, __counted, __least);		\
+			       text, __counted, __least);		\
 		if (_metadata->exit_code == KSFT_PASS)			\
 			_metadata->exit_code = TOO_LITTLE;		\
 	}								\
+} while (0)
+
+/* Of what says why something happened, there must be some. */
+#define EXPECT_REASON(least, counted) do {				\
+	const long __some = (counted);					\
+									\
+	EXPECT_LT(0, __some);						\
+	__EXPECT_ENOUGH(least, __some, #counted);			\
 } while (0)
 
 /* A test in which nothing went through the queue has shown nothing. */

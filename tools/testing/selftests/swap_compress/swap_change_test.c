@@ -30,7 +30,7 @@ FIXTURE_SETUP(change)
 	const char *lacks = test_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 }
 
 FIXTURE_TEARDOWN(change)

@@ -25,7 +25,7 @@ FIXTURE_SETUP(swap_compress)
 	const char *lacks = test_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 }
 
 FIXTURE_TEARDOWN(swap_compress)
@@ -156,7 +156,7 @@ TEST_F_TIMEOUT(swap_compress, zero_pages_reach_no_store, TIMEOUT)
 	end = (unsigned long *)(area.base + AREA_PAGES * PAGE_BYTES);
 	/* Written to, or there would be no pages. */
 	memset(word, 0, AREA_PAGES * PAGE_BYTES);
-	EXPECT_LE(1000, reclaim_until("stored_zero", 1000));
+	EXPECT_REASON(1000, reclaim_until("stored_zero", 1000));
 	for (; word < end; word++)
 		wrong += *word != 0;
 	EXPECT_EQ(0, wrong);
@@ -272,7 +272,9 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	int status;
 	pid_t pid;
 
-	for (round = 0; round < 8; round++) {
+	for (round = 0; round < 8 ||
+	     (round < 24 && delayed && stat_get("cancelled_freed") == cancelled);
+	     round++) {
 		pid = fork();
 		ASSERT_LE(0, pid);
 		if (!pid)
@@ -330,7 +332,7 @@ static bool merge(struct area *area)
 	sys_write_long(KSM "pages_to_scan", 4 * KSM_PAGES);
 	sys_write(KSM "sleep_millisecs", "20");
 	sys_write(KSM "run", "1");
-	for (waited = 0; waited < 600; waited++) {
+	for (waited = 0; waited < 3000; waited++) {
 		merged = sys_long(KSM "pages_shared") >= (long)area->pages;
 		if (merged)
 			break;
@@ -349,6 +351,7 @@ TEST_F_TIMEOUT(swap_compress, ksm_pages_are_stored, TIMEOUT)
 {
 	unsigned long cancelled, stored;
 	struct area area;
+	long in_time;
 	bool merged;
 	int round;
 
@@ -367,8 +370,8 @@ TEST_F_TIMEOUT(swap_compress, ksm_pages_are_stored, TIMEOUT)
 		cancelled = stat_get("cancelled_freed");
 		stored = stat_get("stored");
 		area_page_out(&area);
-		EXPECT_ENOUGH(KSM_PAGES / 2,
-			      sys_long(SWAP_COMPRESS "inflight_pages"));
+		in_time = sys_long(SWAP_COMPRESS "inflight_pages");
+		EXPECT_ENOUGH(KSM_PAGES / 2, in_time);
 		madvise(area.base, area.pages * PAGE_BYTES, MADV_DONTNEED);
 		EXPECT_TRUE(idle_sums_are_right());
 		cancelled = stat_get("cancelled_freed") - cancelled;
@@ -376,12 +379,10 @@ TEST_F_TIMEOUT(swap_compress, ksm_pages_are_stored, TIMEOUT)
 		ksft_print_msg("%s: %lu cancelled, %lu stored\n",
 			       merged ? "merged" : "not merged", cancelled,
 			       stored);
-		if (merged) {
+		if (merged)
 			EXPECT_EQ(0, cancelled);
-			EXPECT_LT(KSM_PAGES / 2, stored);
-		} else {
-			EXPECT_LT(0, cancelled);
-		}
+		if (in_time >= (long)KSM_PAGES / 2)
+			EXPECT_LT(0, merged ? stored : cancelled);
 		area_unmap(&area);
 	}
 	settings_restore(ksm, ARRAY_SIZE(ksm));
@@ -427,7 +428,7 @@ TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
  * Now and then some thread of the kernel has something to do there, more often on a
  * busy machine: one quiet round is enough.
  */
-TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, TIMEOUT)
+TEST_F_TIMEOUT(swap_compress, who_is_alone_does_not_wait, 3 * TIMEOUT)
 {
 	struct vmstat before, after;
 	unsigned long stalls, waits;
@@ -500,7 +501,7 @@ TEST_F_TIMEOUT(swap_compress, shmem_if_asked_for, TIMEOUT)
 
 	area_map_shared(&area, AREA_PAGES);
 	area_fill(&area);
-	EXPECT_LE(500, reclaim_until("inline_shmem", 500));
+	EXPECT_REASON(500, reclaim_until("inline_shmem", 500));
 	/* Not by default; what the rest of the system had may be queued. */
 	EXPECT_GT(self->stats.queued + 1000, stat_get("queued"));
 	EXPECT_EQ(0, area_verify(&area));

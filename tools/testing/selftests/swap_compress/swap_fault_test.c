@@ -39,9 +39,9 @@ FIXTURE_SETUP(fault)
 	const char *lacks = test_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 	if (fault(FAULT_OWN, 0))
-		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
+		SKIP(return test_end(), "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 }
 
 FIXTURE_TEARDOWN(fault)
@@ -57,6 +57,7 @@ FIXTURE_TEARDOWN(fault)
 static unsigned long load_with(unsigned int points, long percent)
 {
 	unsigned long queued = stat_get("queued");
+	unsigned long failed = stat_get("failed");
 	struct load load;
 
 	fault_set(FAULT_OWN, "points", points);
@@ -64,6 +65,9 @@ static unsigned long load_with(unsigned int points, long percent)
 	load_start(&load, AREA_PAGES);
 	sleep_ms(4000);
 	load_until("queued", queued + 500);
+	/* One of many folios whose bio fails is tried again alone, with success. */
+	if (points & (FAULT_STORE | FAULT_BIO))
+		load_until("failed", failed);
 	fault(FAULT_OWN, 0);
 	return load_stop(&load);
 }
@@ -117,7 +121,7 @@ TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
 	revive_kswapd();
 	EXPECT_EQ(0, zoneinfo_sum("node_unreclaimable:"));
 	start = now_ns();
-	EXPECT_TRUE(kswapd_gives_up(100));
+	EXPECT_TRUE(kswapd_gives_up(240));
 	reclaim_stop();
 	fault(FAULT_OWN, 0);
 	present = area_present(&area);
@@ -133,17 +137,6 @@ TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
 	area_unmap(&area);
 }
 
-/* How many pages of an area are not zero */
-static unsigned long not_zero(const struct area *area)
-{
-	static const char zero[65536];
-	unsigned long page, sum = 0;
-
-	for (page = 0; page < area->pages; page++)
-		sum += !!memcmp(area->base + page * PAGE_BYTES, zero, PAGE_BYTES);
-	return sum;
-}
-
 /*
  * If all memory was used within lru_gen's min_ttl_ms, kswapd has the OOM killer run.
  * Not if all that it wants is on its way. Pages of zeroes are stored at once.
@@ -155,6 +148,7 @@ TEST_F_TIMEOUT(fault, kswapd_waits_before_it_kills, TIMEOUT)
 	unsigned long waits, rest;
 	struct area area;
 	char lru_gen[32];
+	long in_time;
 	void *locked;
 	pid_t pid;
 
@@ -194,17 +188,21 @@ TEST_F_TIMEOUT(fault, kswapd_waits_before_it_kills, TIMEOUT)
 		kswapd_wake();
 		sleep_ms(5);
 	}
+	in_time = sys_long(SWAP_COMPRESS "inflight_pages");
 	/* Longer than it waits */
 	sleep_ms(2500);
 	EXPECT_ENOUGH(1, stat_get("waits") - waits);
-	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG)) {
-		TH_LOG("kswapd had it killed");
+	EXPECT_ENOUGH(512, in_time);
+	if (stat_get("waits") > waits && in_time >= 512) {
+		EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG)) {
+			TH_LOG("kswapd had it killed");
+		}
 	}
 	kill(pid, SIGKILL);
 	child_status(pid);
 	munmap(locked, rest);
 	fault(FAULT_OWN, 0);
-	EXPECT_EQ(0, not_zero(&area));
+	EXPECT_EQ(0, area_not_zero(&area));
 	area_unmap(&area);
 }
 
@@ -220,10 +218,24 @@ TEST_F_TIMEOUT(fault, empty_pool, TIMEOUT)
 #define LATE_PAGES	16
 #define LATE_MS		20
 
+/* How long it takes to page out an area, until nothing is in flight */
+static unsigned long page_out_ms(struct area *area)
+{
+	unsigned long start;
+
+	area_fill(area);
+	start = now_ns();
+	area_page_out(area);
+	while (sys_long(SWAP_COMPRESS "inflight_pages") > 0)
+		sleep_ms(1);
+	return (now_ns() - start) / 1000000;
+}
+
 /* Each batch is late, and only then anything of it is freed. */
 static void expect_delay(struct __test_metadata *_metadata)
 {
-	unsigned long freed = stat_get("freed"), start, ms;
+	unsigned long freed = stat_get("freed"), ms, without;
+	unsigned int tries = 5;
 	struct area area;
 
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
@@ -232,24 +244,17 @@ static void expect_delay(struct __test_metadata *_metadata)
 	fault_set(FAULT_OWN, "points", FAULT_DELAY);
 	fault(FAULT_OWN, 100);
 	area_map(&area, LATE_PAGES);
-	area_fill(&area);
-	start = now_ns();
-	area_page_out(&area);
-	while (sys_long(SWAP_COMPRESS "inflight_pages") > 0)
-		sleep_ms(1);
-	ms = (now_ns() - start) / 1000000;
+	ms = page_out_ms(&area);
 	freed = stat_get("freed") - freed;
 	ksft_print_msg("%lu pages freed in %lu ms\n", freed, ms);
 	EXPECT_ENOUGH(LATE_PAGES / 2, freed);
 	EXPECT_LE(freed * LATE_MS, ms);
 	/* It is the delay that takes so long, not the machine. */
 	fault(FAULT_OWN, 0);
-	area_fill(&area);
-	start = now_ns();
-	area_page_out(&area);
-	while (sys_long(SWAP_COMPRESS "inflight_pages") > 0)
-		sleep_ms(1);
-	EXPECT_GT(ms, (now_ns() - start) / 1000000);
+	do {
+		without = page_out_ms(&area);
+	} while (without >= ms && --tries);
+	EXPECT_GT(ms, without);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 }

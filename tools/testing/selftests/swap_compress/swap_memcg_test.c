@@ -68,9 +68,9 @@ FIXTURE_SETUP(memcg)
 	const char *lacks = test_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 	if (group_make())
-		SKIP(return, "needs cgroup v2 at " ROOT " with the memory controller");
+		SKIP(return test_end(), "needs cgroup v2 at " ROOT " with the memory controller");
 }
 
 FIXTURE_TEARDOWN(memcg)
@@ -187,13 +187,20 @@ static int lock_while_queued(void)
 
 TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
 {
+	int status;
+
 	if (!delay_workers())
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
 	fault(FAULT_OWN, 100);
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
 				    LIMIT_PAGES * PAGE_BYTES));
-	EXPECT_EQ(0, group_run(lock_while_queued));
+	/* Some batch is to end soon. */
+	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "8"));
+	status = group_run(lock_while_queued);
+	EXPECT_ENOUGH(1, status != 2);
+	if (status != 2)
+		EXPECT_EQ(0, status);
 	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
 }
 
@@ -213,8 +220,9 @@ static int lock_behind_others(void)
 	bool waited = false;
 	long queued;
 
+	/* Zeroes, which are stored at once on a slow machine, too */
 	area_map(&others, OTHER_PAGES);
-	area_fill(&others);
+	memset(others.base, 0, OTHER_PAGES * PAGE_BYTES);
 	if (sys_write(GROUP "cgroup.procs", "0"))
 		return 99;
 	area_map(&own, OWN_PAGES);
@@ -246,7 +254,7 @@ static int lock_behind_others(void)
 		waited = stat_get("waits") > waits;
 	}
 	munmap(locked, 2 * LIMIT_PAGES * PAGE_BYTES);
-	return area_verify(&others) || area_verify(&own);
+	return area_not_zero(&others) || area_verify(&own);
 }
 
 /* What is finished of others is no reason to give up. */

@@ -46,7 +46,7 @@ FIXTURE_SETUP(memcg_v1)
 	if (!lacks && mount("memory", ROOT, "cgroup", 0, "memory"))
 		lacks = "needs CONFIG_MEMCG_V1, without use of the controller in cgroup v2";
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 	unlink(END);
 	ASSERT_EQ(0, mkdir(GROUP, 0755));
 }

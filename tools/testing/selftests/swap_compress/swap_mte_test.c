@@ -132,7 +132,7 @@ FIXTURE_SETUP(mte)
 	if (!have_mte())
 		lacks = "needs an arm64 CPU and kernel with MTE";
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 }
 
 FIXTURE_TEARDOWN(mte)
@@ -218,7 +218,7 @@ FIXTURE_SETUP(flush)
 	else if (!lacks && flushes_start())
 		lacks = "needs CONFIG_KPROBE_EVENTS, and tracefs";
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 }
 
 FIXTURE_TEARDOWN(flush)

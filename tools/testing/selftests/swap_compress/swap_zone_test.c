@@ -46,9 +46,9 @@ FIXTURE_SETUP(zone)
 	const char *lacks = stuck_begin(&self->stats);
 
 	if (lacks)
-		SKIP(return, "%s", lacks);
+		SKIP(return test_end(), "%s", lacks);
 	if (!movable_pages())
-		SKIP(return, "needs ZONE_MOVABLE (movablecore=128M)");
+		SKIP(return test_end(), "needs ZONE_MOVABLE (movablecore=128M)");
 }
 
 FIXTURE_TEARDOWN(zone)
