@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # data: a heading, then a line per cell; out, name
-set terminal svg size 960,400 font "sans,13" background "white"
+set terminal svg size 640,320 font "sans,14" background "white"
 set output out
 set datafile separator "\t"
 set title name noenhanced

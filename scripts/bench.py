@@ -17,21 +17,22 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Pictures: bars compare variants within each cell of a group, lines show the cells of a group, which differ in a setting.
+MORE, LESS = "more is better", "less is better"
 BARS = (
-    ("drain", "freed_per_second", "drain: pages freed per second"),
-    ("burst", "seconds", "burst: time"),
-    ("burst", "stalls", "burst: allocation stalls, direct reclaim"),
-    ("burst", "latency_p99_us", "burst: p99 of a 64 KiB allocation"),
-    ("burst", "latency_max_us", "burst: longest 64 KiB allocation"),
+    ("drain", "freed_per_second", "drain: pages freed per second", MORE),
+    ("burst", "seconds", "burst: time", LESS),
+    ("burst", "stalls", "burst: allocation stalls, direct reclaim", LESS),
+    ("burst", "latency_p99_us", "burst: p99 of a 64 KiB allocation", LESS),
+    ("burst", "latency_max_us", "burst: longest 64 KiB allocation", LESS),
 )
 LINES = (
-    ("batch", "freed_per_second", "drain: pages per batch", "pages freed per second"),
-    ("bound", "seconds", "burst: bound of pages in flight", "seconds"),
-    ("bound", "stalls", "burst: bound of pages in flight", "allocation stalls, direct reclaim"),
-    ("active", "seconds", "burst: max_active", "seconds"),
-    ("nice", "seconds", "burst: nice of the workers", "seconds"),
-    ("scope", "freed_per_second", "drain: affinity scope", "pages freed per second"),
-    ("workers", "freed_per_second", "drain with a store that sleeps 1 ms: workers", "pages freed per second"),
+    ("batch", "freed_per_second", "drain: pages per batch", "pages freed per second", MORE),
+    ("bound", "seconds", "burst: bound of pages in flight", "seconds", LESS),
+    ("bound", "stalls", "burst: bound of pages in flight", "allocation stalls, direct reclaim", LESS),
+    ("active", "seconds", "burst: max_active", "seconds", LESS),
+    ("nice", "seconds", "burst: nice of the workers", "seconds", LESS),
+    ("scope", "freed_per_second", "drain: affinity scope", "pages freed per second", MORE),
+    ("workers", "freed_per_second", "drain with a store that sleeps 1 ms: workers", "pages freed per second", MORE),
 )
 
 # Under each table; guest/lib.sh says what a guest was booted with.
@@ -400,16 +401,16 @@ def draw(folder, results):
     """The names of the pictures that could be made of what was measured."""
     groups = dict(measured_cells(results))
     made = []
-    for group, metric, title in BARS:
+    for group, metric, title, better in BARS:
         if group in groups and max(len(variants) for _, variants in groups[group]) > 1:
             made.append(f"{group}-{metric}.svg")
             gnuplot("bars.gp", data=bars(results, folder, group, groups[group], metric),
-                    out=os.path.join(folder, made[-1]), name=f"{title}, relative to {NAMES[groups[group][0][1][0]]}")
-    for group, metric, title, unit in LINES:
+                    out=os.path.join(folder, made[-1]), name=f"{title}, relative to {NAMES[groups[group][0][1][0]]}; {better}")
+    for group, metric, title, unit, better in LINES:
         if len(groups.get(group, ())) > 1:
             made.append(f"{group}-{metric}.svg")
             gnuplot("lines.gp", data=line(results, folder, group, groups[group], metric),
-                    out=os.path.join(folder, made[-1]), name=title, unit=unit)
+                    out=os.path.join(folder, made[-1]), name=f"{title}; {better}", unit=unit)
     return made
 
 
@@ -420,23 +421,29 @@ def html_table(lines):
         yield "<tr>" + "".join(f"<{tag}>{text}</{tag}>" for text in cells) + "</tr>"
 
 
+def html_list(lines):
+    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
+
+
 def write_page(folder, results, pictures):
     with open(os.path.join(folder, "index.html"), "w", encoding="utf-8") as file:
         print("""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>swap_compress: benchmark</title>
-<style>body { font: 14px sans-serif; max-width: 1100px; margin: 2em auto } table { border-collapse: collapse; margin: 1em 0 }
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>swap_compress: benchmark</title>
+<style>body { font: 14px sans-serif; max-width: 1100px; margin: 1em auto; padding: 0 1em } table { border-collapse: collapse }
 td, th { border-bottom: 1px solid #ddd; padding: 3px 8px; text-align: right } td:first-child, th:first-child { text-align: left }
-svg { max-width: 100%; height: auto }</style></head><body><h1>swap_compress: benchmark</h1><ul>""", file=file)
-        for name, text in conditions(folder, results):
-            print(f"<li>{html.escape(name)}: {html.escape(text)}</li>", file=file)
-        print("</ul>", file=file)
+svg { width: 100%; max-width: 760px; height: auto } div { overflow-x: auto }</style></head><body><h1>swap_compress: benchmark</h1>""", file=file)
+        sentences = list(summary(results))
+        if sentences:
+            print("<p>With the feature on:</p>", html_list(sentences), sep="\n", file=file)
         for picture in pictures:
             with open(os.path.join(folder, picture), encoding="utf-8") as svg:
-                print("<svg" + svg.read().partition("<svg")[2], file=file)
+                print("<div><svg" + svg.read().partition("<svg")[2] + "</div>", file=file)
         for title, lines, note in tables(results):
-            print(f"<h2>{html.escape(title)}</h2><table>", *html_table(lines), "</table>",
+            print(f"<h2>{html.escape(title)}</h2><div><table>", *html_table(lines), "</table></div>",
                   f"<p>{html.escape(note)}</p>", sep="\n", file=file)
-        print("</body></html>", file=file)
+        print("<h2>Conditions</h2>", html_list(f"{name}: {text}" for name, text in conditions(folder, results)),
+              "</body></html>", sep="\n", file=file)
 
 
 def write_markdown(folder, results):
@@ -447,10 +454,10 @@ def write_markdown(folder, results):
             print("", title, "", *markdown(lines), "", note, sep="\n", file=file)
 
 
-def in_words(results, cell, metric, less, more):
-    """How a figure of "on" differs from that of "off"; LESS and MORE hold {} for by how much."""
-    off, on = (results.median(cell, variant, metric) for variant in ("off", "on"))
-    proven = ministat(results.figures(cell, "off", metric), results.figures(cell, "on", metric))
+def in_words(results, cell, base, metric, less, more):
+    """How a figure of "on" differs from that of another variant; LESS and MORE hold {} for by how much."""
+    off, on = (results.median(cell, variant, metric) for variant in (base, "on"))
+    proven = ministat(results.figures(cell, base, metric), results.figures(cell, "on", metric))
     if proven is False or off == on:
         return "the same, as far as ministat can tell"
     text = (less if on < off else more).format(f"{100 * abs(on / off - 1):.0f}%" if off else "infinitely")
@@ -468,9 +475,10 @@ SUMMARY = (
 
 def summary(results):
     for group, cells in measured_cells(results):
+        cell, variants = cells[0]
         for scenario, metric, title, less, more in SUMMARY:
-            if scenario == group and {"off", "on"} <= set(cells[0][1]):
-                yield f"{title}: {in_words(results, cells[0][0], metric, less, more)}"
+            if scenario == group and variants[0] in ("off", "pristine") and "on" in variants:
+                yield f"{title} ({cell}): {in_words(results, cell, variants[0], metric, less, more)}"
 
 
 def print_text(folder, results):
