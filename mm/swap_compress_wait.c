@@ -254,11 +254,14 @@ static bool swap_compress_drain(const struct scq_need *need)
 {
 	static long drained;
 	long finished = scq_finished(swap_compress_scq);
+	struct zone *zone;
 
-	if (READ_ONCE(drained) == finished)
-		return false;
-	WRITE_ONCE(drained, finished);
-	drain_all_pages(NULL);
+	if (READ_ONCE(drained) != finished) {
+		/* Of one zone, because that waits for another task that drains. */
+		for_each_populated_zone(zone)
+			drain_all_pages(zone);
+		WRITE_ONCE(drained, finished);
+	}
 	return need->enough(need);
 }
 
