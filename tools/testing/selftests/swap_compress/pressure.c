@@ -214,7 +214,8 @@ unsigned long reclaim(void)
 		reclaim_start();
 		if (!kswapd_wait(&after, &last, SETTLE_MS)) {
 			ksft_print_msg("kswapd does not come to rest\n");
-			tries = 1;
+			reclaim_stop();
+			return 0;
 		}
 		freed = after.pgsteal_kswapd - before.pgsteal_kswapd;
 	} while (freed < ENOUGH_PAGES && --tries);

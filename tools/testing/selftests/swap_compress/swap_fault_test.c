@@ -429,6 +429,8 @@ static unsigned int poison_queued(struct __test_metadata *_metadata,
 		EXPECT_EQ(0, area_verify(&area));
 		area.pages = 64 + pages - 1;
 		area_unmap(&area);
+		/* It is free again if it is part of a large folio. */
+		sys_write_long(FAULT_DIR "hwpoison/unpoison-pfn", pfn);
 	}
 	ksft_print_msg("%u of %u were queued\n", caught, round);
 	return caught;
