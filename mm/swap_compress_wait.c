@@ -257,7 +257,7 @@ static bool swap_compress_drain(const struct scq_need *need)
 	struct zone *zone;
 
 	if (READ_ONCE(drained) != finished) {
-		/* Of one zone, because that waits for another task that drains. */
+		/* With NULL it would return at once if another task drains. */
 		for_each_populated_zone(zone)
 			drain_all_pages(zone);
 		WRITE_ONCE(drained, finished);
