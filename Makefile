@@ -20,10 +20,12 @@ MEM ?= 400
 ACCEL ?= tcg
 OUT ?= out/series-$(BASE)
 BUG ?=
+KCONFIG ?=
 ifeq ($(origin OUT),file)
 android: OUT = out/android-$(BASE)
+deb: OUT = out/deb-$(BASE)
 endif
-export KUNIT_ARCH BASE ARCH CONFIG KDIR LLVM JOBS CPUS MEM ACCEL OUT BUG
+export KUNIT_ARCH BASE ARCH CONFIG KDIR LLVM JOBS CPUS MEM ACCEL OUT BUG KCONFIG
 
 define HELP
 swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
@@ -31,6 +33,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make demo      measure it: build, boot, run off and on interleaved, report (installs what is missing)
   make bench     measure all of it: other designs, compressors, settings; a page with tables and pictures (hours)
   make bench-bundle  the same, packed with qemu and kernels to run where nothing can be installed: OUT.tar.gz
+  make timeline  record a burst off and on: a picture of who ran when, and a trace for ui.perfetto.dev (minutes)
   make test      everything a change must pass (installs what is missing); with KDIR, KUnit and guests on that tree
   make test-all  the same, then every base and all long forms: many hours; goes on where it was interrupted
   make suites    the long form of other people's tests (kernel selftests, stress-ng), off and on, on BASE
@@ -42,6 +45,7 @@ swap_compress: kswapd hands swapped folios to a workqueue that compresses them.
   make apply     put everything into the kernel tree KDIR, or nothing when a hunk fails
   make series    the series of BASE for git am or git send-email, in OUT
   make patch     the same as one patch, to stdout; fetches no kernel
+  make deb       Debian packages of the kernel with the series, in OUT: x86_64, with the running kernel's configuration or KCONFIG
   make android   for the vendor of a phone: the series for Gerrit, init, sepolicy and tracing files, a guide, in OUT
   make kmi       compare the checksums of all exported symbols, without the series and with it (arm64, configs/gki.config)
   make clean     remove trees, builds and results; keep downloads and the compiler cache
@@ -56,10 +60,11 @@ Variable  Range                                            Default
   CPUS    1 to 16, of the guest                            2
   MEM     64 to 65536 MiB, of the guest                    400
   ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
-  OUT     an empty or new folder                           out/series-BASE, make android: out/android-BASE
+  OUT     an empty or new folder                           out/series-BASE, make android and deb: out/android-BASE, out/deb-BASE
+  KCONFIG a kernel's configuration (make deb)              the running kernel's
   BUG     a whole number, for the patches of make android  none
-  COMP    lz4, zstd, lzo-rle (make demo)                   lz4
-  STORE   zram, zswap (make demo)                          zram
+  COMP    lz4, zstd, lzo-rle (make demo, timeline)         lz4
+  STORE   zram, zswap (make demo, timeline)                zram
   LRU     mglru, classic (make demo)                       mglru
   ROUNDS  1 to 100 (make demo, make bench)                 3, make bench: 9
   ONLY    a regular expression: cells of make bench, tests of make suites  all
@@ -73,7 +78,7 @@ Sources, trees, builds: $${XDG_CACHE_HOME:-~/.cache}/swap_compress. Paths go to 
 endef
 export HELP
 
-.PHONY: help demo bench bench-bundle test test-all suites soak tree kernel kunit check apply series patch android kmi clean
+.PHONY: help demo bench bench-bundle timeline test test-all suites soak tree kernel kunit check apply series patch deb android kmi clean
 
 help:
 	@echo "$$HELP"
@@ -86,6 +91,9 @@ bench:
 
 bench-bundle:
 	@scripts/bundle.sh "$$OUT"
+
+timeline:
+	@scripts/timeline.sh
 
 test:
 	@scripts/test.sh
@@ -119,6 +127,9 @@ series:
 
 patch:
 	@scripts/patch.sh "$$BASE"
+
+deb:
+	@scripts/deb.sh "$$BASE" "$$OUT" "$$KCONFIG"
 
 android:
 	@scripts/android.sh "$$BASE" "$$OUT" "$$BUG"

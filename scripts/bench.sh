@@ -74,7 +74,7 @@ variant_parameters() {
 	case $1 in
 	pristine | off | sleep-off) echo "sc.mode=off" ;;
 	on | sleep-on) echo "sc.mode=on" ;;
-	traced) echo "sc.mode=on sc.trace=1" ;;
+	traced) echo "sc.mode=on sc.trace=times" ;;
 	node | cpu) echo "sc.mode=on swap_compress_threads=$1" ;;
 	flush) echo "sc.mode=on swap_compress_threads=none" ;;
 	workers) echo "sc.mode=on swap_compress_flush_each=1" ;;

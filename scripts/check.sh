@@ -44,6 +44,57 @@ for name in sys.argv[1:]:
     ast.parse(open(name).read(), name)'
 }
 
+# A trace of 0.7 s: the task allocates, reclaims, waits for a worker, and makes way for kswapd.
+sample_trace() {
+	cat <<-'END'
+		# tracer: nop
+		          <idle>-0       [000] d..2.     1.000000: sched_switch: prev_comm=swapper/0 prev_pid=0 prev_prio=120 prev_state=R ==> next_comm=swap_load next_pid=10 next_prio=120
+		       swap_load-10      [000] .....     1.100000: mm_vmscan_direct_reclaim_begin: order=0 gfp_flags=GFP_KERNEL
+		       swap_load-10      [000] .....     1.200000: mm_vmscan_direct_reclaim_end: nr_reclaimed=32
+		       swap_load-10      [000] d..2.     1.300000: sched_switch: prev_comm=swap_load prev_pid=10 prev_prio=120 prev_state=D ==> next_comm=kworker/u8:1 next_pid=20 next_prio=120
+		    kworker/u8:1-20      [000] .....     1.310000: swap_compress_batch_start: nr_pages=32 waited_ns=1
+		    kworker/u8:1-20      [000] d..2.     1.500000: sched_switch: prev_comm=kworker/u8:1 prev_pid=20 prev_prio=120 prev_state=I ==> next_comm=swap_load next_pid=10 next_prio=120
+		       swap_load-10      [000] d..2.     1.600000: sched_switch: prev_comm=swap_load prev_pid=10 prev_prio=120 prev_state=R ==> next_comm=kswapd0 next_pid=45 next_prio=120
+		         kswapd0-45      [000] d..2.     1.700000: sched_switch: prev_comm=kswapd0 prev_pid=45 prev_prio=120 prev_state=S ==> next_comm=swapper/0 next_pid=0 next_prio=120
+	END
+}
+
+stage_timeline() {
+	local output
+	has python3
+	make_tmp ""
+	{
+		printf '%s\n' "kernel 6" "arch x86_64" "zram.comp lz4" "cpus 1" "accel tcg" "guest.mem 400" "burst.stalls 1" \
+			"burst.seconds 0.7" "burst.latency_max_us 200000"
+		sample_trace | gzip | base64 | sed 's/^/trace /'
+	} >"$TMP/run"
+	"$ROOT/scripts/timeline.py" "$TMP/run" "$TMP/run" "$TMP/picture.svg" "$TMP/trace.json"
+	diff - <(python3 -c 'import json, sys, xml.etree.ElementTree as svg
+svg.parse(sys.argv[1])
+events = json.load(open(sys.argv[2]))["traceEvents"]
+lanes = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+for event in events:
+    if event["ph"] == "X" and event["pid"] == 2:
+        print(lanes[event["tid"]], event["cat"], round(event["ts"] / 1000), round(event["dur"] / 1000))' \
+		"$TMP/picture.svg" "$TMP/trace.json" | sort) <<-'END' || die "the timeline of a known trace is another one"
+		CPU 0 kswapd 600 100
+		CPU 0 task 0 300
+		CPU 0 task 500 100
+		CPU 0 worker 300 200
+		kswapd 45 kswapd 600 100
+		task 10 reclaims 100 100
+		task 10 sleeps 300 200
+		task 10 task 0 100
+		task 10 task 200 100
+		task 10 task 500 100
+		worker 20 worker 300 200
+	END
+	grep -v '^trace ' "$TMP/run" >"$TMP/none"
+	! output=$("$ROOT/scripts/timeline.py" "$TMP/run" "$TMP/none" "$TMP/picture.svg" "$TMP/trace.json" 2>&1) ||
+		die "a result without a trace is accepted"
+	[[ $output == "error: $TMP/none holds no trace"* ]] || die "a result without a trace is refused with: $output"
+}
+
 stage_spelling() {
 	has codespell
 	cd "$ROOT"
@@ -488,6 +539,7 @@ lock_cache
 run "shell scripts (shellcheck)" shellcheck
 run "Python scripts parse" python
 run "spelling (codespell)" spelling
+run "the timeline of a known trace" timeline
 run "each new file is in one commit" overlay
 run "a tree that lacks a prerequisite is refused" prerequisites
 for base in "${given[@]}"; do

@@ -232,3 +232,35 @@ kernel_config() {	# TREE BUILD-FOLDER FRAGMENT...
 	done <"$build/fragment.config"
 	[[ -z $refused ]] || die "the kernel's configuration refused these lines of the fragments (a dependency is missing?):$refused"
 }
+
+show_progress() {	# DONE EXPECTED START
+	local left=
+	if (($2 > $1 && $1 > 20)); then
+		left=$(((EPOCHSECONDS - $3) * ($2 - $1) / $1))
+		left=$(printf ', about %d:%02d left' $((left / 60)) $((left % 60)))
+	fi
+	if [[ -t 2 ]]; then
+		printf '\r  %d of about %d objects%s\033[K' "$1" "$2" "$left" >&2
+	else
+		note "  $1 of about $2 objects$left"
+	fi
+}
+
+# Copies make's output to the log and counts what it compiles.
+follow_build() {	# EXPECTED LOG
+	local line done=0 start=$EPOCHSECONDS shown=0 every=15
+	[[ -t 2 ]] && every=1
+	while IFS= read -r line; do
+		printf '%s\n' "$line" >&3
+		case $line in
+		"  CC "* | "  AS "* | "  HOSTCC "*) done=$((done + 1)) ;;
+		*) continue ;;
+		esac
+		if ((EPOCHSECONDS - shown >= every)); then
+			((shown)) && show_progress "$done" $((done > $1 ? done : $1)) "$start"
+			shown=$EPOCHSECONDS
+		fi
+	done 3>"$2"
+	[[ ! -t 2 ]] || printf '\r\033[K' >&2
+	echo "$done"
+}

@@ -76,38 +76,6 @@ stamp() {
 	if [[ -n $LLVM ]]; then "$(clang_name)" --version; else "$(cross_prefix)gcc" --version; fi
 }
 
-show_progress() {	# DONE EXPECTED START
-	local left=
-	if (($2 > $1 && $1 > 20)); then
-		left=$(((EPOCHSECONDS - $3) * ($2 - $1) / $1))
-		left=$(printf ', about %d:%02d left' $((left / 60)) $((left % 60)))
-	fi
-	if [[ -t 2 ]]; then
-		printf '\r  %d of about %d objects%s\033[K' "$1" "$2" "$left" >&2
-	else
-		note "  $1 of about $2 objects$left"
-	fi
-}
-
-# Copies make's output to the log and counts what it compiles.
-follow_build() {	# EXPECTED LOG
-	local line done=0 start=$EPOCHSECONDS shown=0 every=15
-	[[ -t 2 ]] && every=1
-	while IFS= read -r line; do
-		printf '%s\n' "$line" >&3
-		case $line in
-		"  CC "* | "  AS "* | "  HOSTCC "*) done=$((done + 1)) ;;
-		*) continue ;;
-		esac
-		if ((EPOCHSECONDS - shown >= every)); then
-			((shown)) && show_progress "$done" $((done > $1 ? done : $1)) "$start"
-			shown=$EPOCHSECONDS
-		fi
-	done 3>"$2"
-	[[ ! -t 2 ]] || printf '\r\033[K' >&2
-	echo "$done"
-}
-
 # Android's kernels of 6.12 let a vendor have kswapd's writes done by somebody else.
 has_offload_hook() {
 	[[ $config == gki* ]] && grep -qs android_vh_swap_writepage "$tree/include/trace/hooks/mm.h"

@@ -162,12 +162,25 @@ tagged() {	# TAG FUNCTION [ARGUMENT...]
 	"$@"
 }
 
+# The image of a guest. With "deb" it is that of the Debian package, of a kernel with the options of qemu.
+image() {	# CONFIG
+	local kernel out=$CACHE/build/$BASE-deb/test
+	if [[ $1 != deb ]]; then
+		"$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" "$1"
+		return
+	fi
+	rm -rf "$out"
+	kernel=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" qemu) &&
+		"$ROOT/scripts/deb.sh" "$BASE" "$out" "${kernel%/*}/.config" >/dev/null &&
+		dpkg-deb -x "$out"/linux-image-*.deb "$out/root" && echo "$out"/root/boot/vmlinuz-*
+}
+
 # Counts the lines of a guest's result that begin with "ok", or the guest as one test if it has none.
 guest() {	# NAME CONFIG MIX-MIB GUEST-ARGUMENT...
 	local kernel initrd skips oks name=$1 config=$2 mib=$3
 	local console="$LOGS/$BASE $TAG$1.console" result="$LOGS/$BASE $TAG$1.result"
 	shift 3
-	if kernel=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" "$config") &&
+	if kernel=$(image "$config") &&
 		initrd=$(MIX_MIB=$mib "$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$BASE-$ARCH-$mib" "$BASE") &&
 		"$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$console" \
 			--timeout "$GUEST_TIMEOUT" "$@"; then
@@ -293,6 +306,8 @@ long_forms() {
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
 		tagged "all classic" integration debug sc.lru_gen=0
 	run "all of the integration test, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan
+	run "Debian package of the kernel, booted, $BASE" "source patch build guest deb" \
+		guest "Debian package" deb 2 --mem 64 --append "panic_on_warn=1 sc.job=small"
 	run "other people's tests, off and on, long, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" long
 	run "soak, $SOAK seconds, $BASE" "source patch build guest" soak
 }

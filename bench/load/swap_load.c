@@ -28,6 +28,8 @@
  *                command line)
  *   profiled     writes what it counted since to PROFILE: offset in the kernel's
  *                text, in hexadecimal, and ticks
+ *   trace        has the kernel record the events that are switched on
+ *   traced       ends that
  *   corrupt      damages one byte: a following verify must report it
  *   verify       compares every byte of fill and burst, gives the memory back
  *
@@ -663,6 +665,22 @@ static void do_profiled(void)
 		err(1, "profiled: " PROFILE);
 }
 
+static void tracing(const char *on)
+{
+	if (sys_write("/sys/kernel/tracing/tracing_on", on))
+		err(1, "trace: /sys/kernel/tracing/tracing_on");
+}
+
+static void do_trace(void)
+{
+	tracing("1");
+}
+
+static void do_traced(void)
+{
+	tracing("0");
+}
+
 /* Ends with a clear message now rather than with the OOM killer later. */
 static void check_machine(void)
 {
@@ -699,6 +717,8 @@ static const struct {
 	{ "apps", do_apps },
 	{ "profile", do_profile },
 	{ "profiled", do_profiled },
+	{ "trace", do_trace },
+	{ "traced", do_traced },
 	{ "corrupt", do_corrupt },
 	{ "verify", do_verify },
 };
