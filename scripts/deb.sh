@@ -46,12 +46,12 @@ announce() {
 	options=$(grep -c '^CONFIG_.*=[ym]$' "$build/.config")
 	note "building linux-image-$version-swap-compress with JOBS=$JOBS: $options options are on. A first build of so many takes" \
 		"about $((options * OBJECTS * SECONDS_100 / 100 / JOBS / 60 + 1)) minutes on CPUs like those this was measured on," \
-		"and $((options * OBJECTS * KIB / 1024 + 500)) MB in $CACHE/build"
-	need_disk "$CACHE/build" $((options * OBJECTS * KIB / 1024 + 500)) "this kernel build"
+		"and $((options * OBJECTS * KIB / 1024 + 100)) MB in $CACHE/build"
+	need_disk "$CACHE/build" $((options * OBJECTS * KIB / 1024 + 100)) "this kernel build"
 }
 
 # For an option that is on; for an object: hundredths of a second of one CPU (Xeon, 2026), and KiB of disk
-OBJECTS=2 SECONDS_100=70 KIB=150
+OBJECTS=2 SECONDS_100=60 KIB=120
 
 [[ -n $given ]] || given=$(running_config)
 [[ -r $given ]] || die "KCONFIG=$given cannot be read"
