@@ -50,7 +50,7 @@ announce() {
 	need_disk "$CACHE/build" $((options * OBJECTS * KIB / 1024 + 100)) "this kernel build"
 }
 
-# For an option that is on; for an object: hundredths of a second of one CPU (Xeon, 2026), and KiB of disk
+# For an option that is on; for an object: hundredths of a second of one CPU, as measured in 2026, and KiB of disk
 OBJECTS=2 SECONDS_100=60 KIB=120
 
 [[ -n $given ]] || given=$(running_config)
@@ -71,5 +71,5 @@ done=$(kernel_make "$tree" "$build" "KDEB_PKGVERSION=$version-1" KBUILD_VERBOSE=
 }
 mkdir -p "$out" || die "cannot make the folder $out"
 mv "${build%/*}"/*.deb "$out/"
-note "built: $done objects. Install linux-image-*.deb with apt; in the menu of the boot loader older kernels stay. Then see README, \"echo 1\""
+note "built: $done objects. Install linux-image-*.deb with apt; in the menu of the boot loader older kernels stay. Switch it on: echo 1 > /sys/kernel/mm/swap_compress/enabled"
 printf '%s\n' "$out"/*.deb
