@@ -172,7 +172,7 @@ image() {	# CONFIG
 	rm -rf "$out"
 	kernel=$("$ROOT/scripts/kernel.sh" "$BASE" "$ARCH" qemu) &&
 		"$ROOT/scripts/deb.sh" "$BASE" "$out" "${kernel%/*}/.config" >/dev/null &&
-		dpkg-deb -x "$out"/linux-image-*.deb "$out/root" && echo "$out"/root/boot/vmlinuz-*
+		dpkg-deb -x "$out"/linux-image-*.deb "$out/unpacked" && echo "$out"/unpacked/boot/vmlinuz-*
 }
 
 # Counts the lines of a guest's result that begin with "ok", or the guest as one test if it has none.
