@@ -348,7 +348,7 @@ RECORDS=$LOGS/passed/$(sources_id)
 mkdir -p "$RECORDS"
 export PASSED=$LOGS/passed/guests RECALL=${all:+yes}
 exec 2>&1
-"$ROOT/scripts/setup.sh" source patch build guest kunit check suites || note "going on with what there is"
+"$ROOT/scripts/setup.sh" source patch build guest kunit check suites ${all:+deb} || note "going on with what there is"
 if [[ -n $KDIR ]]; then
 	own_tree
 else
