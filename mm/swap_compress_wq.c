@@ -109,6 +109,7 @@ static const char * const scq_stat_names[] = {
 	[SCQ_PUT_BACK]		= "put_back",
 	[SCQ_WAITS]		= "waits",
 	[SCQ_THROTTLED]		= "throttled",
+	[SCQ_BIO_PAGES]		= "bio_pages",
 	[SCQ_INLINE_NOT_KSWAPD] = "inline_not_kswapd",
 	[SCQ_INLINE_SHMEM]	= "inline_shmem",
 	[SCQ_INLINE_ISOLATED]	= "inline_isolated",
@@ -264,6 +265,18 @@ long scq_finished(struct scq *scq)
 	for (nid = 0; nid < nr_node_ids; nid++)
 		sum += scq_node_finished(scq, nid);
 	return sum;
+}
+
+/**
+ * scq_is_idle() - decide whether workers have time for something else
+ * @scq: queue
+ *
+ * Context: any.
+ * Return: true if the queue accepts folios, and none is in flight.
+ */
+bool scq_is_idle(struct scq *scq)
+{
+	return !atomic_read(&scq->stopped) && !scq_inflight(scq);
 }
 
 /**

@@ -15,6 +15,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+struct bio;
 struct folio;
 struct scq;
 
@@ -48,6 +49,7 @@ enum scq_stat {
 	SCQ_PUT_BACK,		/* returned to the LRU: in use, failed, or write under way */
 	SCQ_WAITS,		/* times that a task waited in scq_wait() */
 	SCQ_THROTTLED,		/* times that a task waited instead of reclaiming */
+	SCQ_BIO_PAGES,		/* of others' write bios, stored by a worker */
 	SCQ_INLINE_NOT_KSWAPD,	/* another task reclaims */
 	SCQ_INLINE_SHMEM,	/* shmem is not handed over */
 	SCQ_INLINE_ISOLATED,	/* its pageblock is isolated */
@@ -200,6 +202,7 @@ long scq_node_inflight(struct scq *scq, int nid);
 long scq_inflight(struct scq *scq);
 long scq_node_finished(struct scq *scq, int nid);
 long scq_finished(struct scq *scq);
+bool scq_is_idle(struct scq *scq);
 
 unsigned int scq_batch_pages(struct scq *scq);
 int scq_set_batch_pages(struct scq *scq, unsigned long nr_pages);
@@ -224,6 +227,15 @@ typedef bool (*scq_slice_fn)(void *private, unsigned int first_page,
 
 bool scq_store_slices(struct scq *scq, unsigned int nr_pages,
 		      scq_slice_fn store, void *private);
+
+/* swap_compress_bio.c */
+
+/* Stores and ends a bio */
+typedef void (*scq_write_fn)(struct bio *bio);
+
+bool scq_may_share_bio(struct bio *bio);
+struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
+			  scq_write_fn write);
 
 /* swap_compress_wait.c */
 bool scq_wait(struct scq *scq, const struct scq_need *need, long timeout);

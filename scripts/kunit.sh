@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kunit.sh BASE ARCH: runs the KUnit suite with the kernel's own kunit.py, on UML (with two CPUs where it can), or on x86_64 or
+# kunit.sh BASE ARCH: runs the KUnit suites with the kernel's own kunit.py, on UML (with two CPUs where it can), or on x86_64 or
 # arm64 with two CPUs and nodes.
 
 . "$(dirname "$0")/common.sh"
@@ -14,7 +14,7 @@ ARCH=${arch/um/x86_64}
 check_jobs
 check_llvm
 
-SUITE=swap_compress_wq
+SUITES=(swap_compress_wq swap_compress_bio)
 
 # kunit.py of 6.18 puts "-accel kvm -accel hvf" before tcg; a KVM that opens and then hangs would hang the run.
 # A qemu in front of PATH drops the two.
@@ -81,7 +81,9 @@ build=$CACHE/build/$(base_id "$base")-kunit-$arch${LLVM//\//_}
 need_disk "$build" 1000 "a KUnit kernel"
 note "KUnit on Linux $(tree_version "$tree") ($arch); the first build takes some minutes"
 kunit_py || die "KUnit failed on $base ($arch); its log: $build.log"
-grep -q "=\+ $SUITE (" "$build.log" || die "no test of the suite $SUITE ran on $base ($arch); the log: $build.log"
+for suite in "${SUITES[@]}"; do
+	grep -q "=\+ $suite (" "$build.log" || die "no test of the suite $suite ran on $base ($arch); the log: $build.log"
+done
 found=$(splats | head -n 5)
 [[ -z $found ]] || die "the kernel complained on $base ($arch; patterns: guest/splats):
 $found
