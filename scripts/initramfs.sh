@@ -25,10 +25,20 @@ stamp() {
 	"$CC" --version
 }
 
-# The workload, with what it shares with the selftests
-load() {
-	"$CC" -static -s -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -pthread -I "$SELFTESTS" -o "$BUILD/swap_load" \
-		"$LOAD"/*.c "$SELFTESTS"/{busy,mix,sysfile}.c || die "cannot compile swap_load"
+# The workloads, with what they share with the selftests
+load() {	# PROGRAM SOURCE...
+	local program=$1
+	shift
+	"$CC" -static -s -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -pthread -I "$SELFTESTS" -o "$BUILD/$program" \
+		"${@/#/$LOAD/}" "$SELFTESTS"/{busy,mix,sysfile}.c || die "cannot compile $program"
+}
+
+# An empty file system, which busybox cannot make
+ext4_image() {
+	truncate -s 64M "$BUILD/ext4"
+	# Not everybody's PATH has it.
+	PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 "$BUILD/ext4" || die "mke2fs cannot make an ext4 file system"
+	gzip -9 "$BUILD/ext4"
 }
 
 # Ours, built and installed by the kernel's own makefiles. Prints their lines of the initramfs' list.
@@ -52,7 +62,9 @@ busybox() {
 
 # What initramfs.list calls ${BUILD}: all that is made here.
 build_parts() {
-	load
+	load swap_load swap_load.c apps.c
+	load file_load file_load.c
+	ext4_image
 	cp "$ROOT/guest/initramfs.list" "$BUILD/list"
 	selftests "$("$ROOT/scripts/tree.sh" "$base")" >>"$BUILD/list"
 	gcc -O2 -o "$BUILD/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
