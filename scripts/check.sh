@@ -115,6 +115,7 @@ stage_apply() {	# BASE
 	tree=$("$ROOT/scripts/source.sh" "$1")
 	make_tmp ""
 	stage "$1" "$tree" "$TMP/stage" "Linux $(tree_version "$tree")"
+	((${#absent[@]} == 0)) || die "on the release to which $1 is pinned, these are left out: ${absent[*]}"
 }
 
 # In a tree of a user: everything, or nothing and which hunk does not fit.
@@ -134,6 +135,13 @@ stage_user_tree() {	# BASE
 	output=$("$ROOT/scripts/apply.sh" "$TMP/cut" "$1" 2>&1) || die "a tree without documents is refused: $output"
 	grep -q "left out: Documentation/.* MAINTAINERS" <<<"$output" || die "a tree without documents is not told so: $output"
 	diff -r "$TMP/tree/mm" "$TMP/cut/mm"
+	cp -r "$TMP/broken" "$TMP/vendor"
+	sed -i 's/zram_bio_write(zram, bio);/zram_vendor_write(zram, bio);/' "$TMP/vendor/drivers/block/zram/zram_drv.c"
+	output=$("$ROOT/scripts/apply.sh" "$TMP/vendor" 2>&1) || die "a tree with another zram is refused: $output"
+	grep -q "parallel_writes) is left out" <<<"$output" || die "a tree with another zram is not told so: $output"
+	diff -r "$TMP/tree/mm" "$TMP/vendor/mm"
+	! grep -rq parallel_writes "$TMP/vendor/drivers" "$TMP/vendor/Documentation/ABI/testing/sysfs-block-zram" ||
+		die "half of what the series adds to zram is in a tree with another zram"
 	sed -i 's/set_current_oom_origin();/another_function();/' "$TMP/broken/$file"
 	cp -r "$TMP/broken" "$TMP/before"
 	! output=$("$ROOT/scripts/apply.sh" "$TMP/broken" 2>&1) || die "a hunk that does not fit is accepted"

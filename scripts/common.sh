@@ -80,7 +80,7 @@ base_id() {	# BASE
 
 # The selftests for a kernel as Android's: no zswap, no fault injection, version 1 of cgroups, memory tags
 # shellcheck disable=SC2034
-GKI_PROGRAMS=(swap_{compress,change,move,large,memcg,memcg_v1,report,pm,mte}_test)
+GKI_PROGRAMS=(swap_{compress,change,move,large,memcg,memcg_v1,report,pm,mte,bio}_test)
 
 # What git tracks or would track; without git, everything.
 repository_files() {

@@ -53,6 +53,16 @@ find_absent() {	# BASE TREE
 			[[ -e $2/$file ]] || echo "$file"
 		done)
 	((${#absent[@]} == 0)) || note "the tree does not have these, so what the series changes in them is left out: ${absent[*]}"
+	leave_out_zram "$1" "$2"
+}
+
+# zram may be a vendor's own. Swapping does not need what the series adds to it.
+leave_out_zram() {	# BASE TREE
+	local patch
+	patch=$(base_patch "$1" "$(series_lines | sed -nE 's/^([0-9]+-zram-[^ ]+).*/\1/p')")
+	(cd "$2" && GIT_CEILING_DIRECTORIES=${2%/*} git apply --check --include='drivers/block/zram/*' "$patch" 2>/dev/null) && return
+	mapfile -t -O "${#absent[@]}" absent < <(patched_files "$patch")
+	note "zram of this tree is not that of Linux $1, so what the series adds to it (parallel_writes) is left out"
 }
 
 # The overlay files behind the paths of a commit; a folder stands for all that git would track in it.

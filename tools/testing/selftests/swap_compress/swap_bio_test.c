@@ -41,6 +41,11 @@ static int device_set(const struct device *device, const char *name,
 	return sys_write(path, value);
 }
 
+static int device_remove(const struct device *device)
+{
+	return sys_write_long(ZRAM_CONTROL "hot_remove", device->number);
+}
+
 static int device_open(struct device *device)
 {
 	char path[64];
@@ -170,6 +175,10 @@ FIXTURE_SETUP(bio)
 	if (device->number < 0)
 		SKIP(return test_end(), "needs " ZRAM_CONTROL "hot_add");
 	self->pages = stat_get("bio_pages");
+	if (device_set(device, "parallel_writes", "1")) {
+		device_remove(device);
+		SKIP(return test_end(), "needs parallel_writes of zram, which this kernel does not have");
+	}
 	ASSERT_EQ(0, device_setup(device));
 	ASSERT_EQ(0, posix_memalign((void **)&device->buffer, PAGE_BYTES, MIB));
 	for (mib = 0; mib < DEVICE_MIB; mib++)
@@ -178,11 +187,8 @@ FIXTURE_SETUP(bio)
 
 FIXTURE_TEARDOWN(bio)
 {
-	char number[32];
-
 	device_close(&self->device);
-	snprintf(number, sizeof(number), "%ld", self->device.number);
-	EXPECT_EQ(0, sys_write(ZRAM_CONTROL "hot_remove", number));
+	EXPECT_EQ(0, device_remove(&self->device));
 	free(self->device.buffer);
 	test_end();
 	EXPECT_TRUE(idle_sums_are_right());
