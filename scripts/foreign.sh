@@ -71,9 +71,9 @@ Put one into PATH: before $QEMU_MAJOR.0, all of a page shares one memory tag"
 suites() {
 	local folder=$CACHE/suites-arm64
 	if [[ ! -e $folder/complete ]]; then
-		note "getting stress-ng and libraries for arm64"
-		unpack "$folder" arm64 "" all stress-ng libnuma-dev liburing-dev ||
-			die "apt cannot give Debian's stress-ng, libnuma-dev and liburing-dev for arm64 (log: $folder/log)"
+		note "getting stress-ng, fio and libraries for arm64"
+		unpack "$folder" arm64 "" all stress-ng fio libnuma-dev liburing-dev ||
+			die "apt cannot give Debian's stress-ng, fio, libnuma-dev and liburing-dev for arm64 (log: $folder/log)"
 		touch "$folder/complete"
 	fi
 	echo "$folder/files"

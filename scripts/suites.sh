@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # suites.sh BASE short|long: other people's tests under memory pressure, on a debug kernel, with the feature off and on:
-# the kernel's own selftests of mm, cgroups and zram, and stress-ng. See guest/jobs/suites for how they are compared.
+# the kernel's own selftests of mm, cgroups and zram, and stress-ng. See guest/jobs/suites for how they are compared. The long
+# form also has fio, see guest/jobs/fio.
 # ONLY=REGEX takes the tests that match. Last line: N passed, N failed, N skipped.
 
 . "$(dirname "$0")/common.sh"
@@ -60,26 +61,32 @@ cgroup_tests() {
 	done
 }
 
-# The libraries that a program or library needs, and those that they need
-libraries() {	# FILE
+# The libraries that a program needs, and those that they need. Some lie in a folder of their own.
+libraries() {	# PROGRAM
 	local name file
-	readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' | while read -r name; do
-		for file in "$root"{/lib,/usr/lib}/"$triplet/$name" ""; do
-			[[ ! -e $file ]] || break
-		done
-		[[ -n $file ]] || die "stress-ng needs $name, which is not in $root/usr/lib/$triplet"
-		echo "$file"
-		[[ $name == ld-linux* ]] || libraries "$file"
+	local -a todo=("$root/usr/bin/$1")
+	local -A seen=()
+	while ((${#todo[@]})); do
+		while read -r name; do
+			[[ ! ${seen[$name]:-} ]] || continue
+			seen[$name]=yes
+			for file in "$root"{/lib,/usr/lib}/"$triplet/$name" "$root/usr/lib/$triplet"/*/"$name" ""; do
+				[[ ! -e $file ]] || break
+			done
+			[[ -n $file ]] || die "$1 needs $name, which is not in $root/usr/lib/$triplet"
+			echo "$file"
+			[[ $name == ld-linux* ]] || todo+=("$file")
+		done < <(readelf -d "${todo[0]}" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p')
+		todo=("${todo[@]:1}")
 	done
 }
 
-# Debian's stress-ng with its loader and libraries, at the places where the loader looks for them.
-stress_ng_list() {
+# One of Debian's programs with its loader and libraries, at the places where the loader looks for them.
+program_list() {	# NAME PATH-IN-GUEST
 	local program loader file
-	program=$root/usr/bin/stress-ng
+	program=$root/usr/bin/$1
 	loader=$(readelf -l "$program" | sed -nE 's/.*program interpreter: (.*)\]/\1/p')
-	echo "dir /suites/stress-ng 0755 0 0"
-	echo "file /suites/stress-ng/stress-ng $program 0755 0 0"
+	echo "file $2 $program 0755 0 0"
 	[[ $loader == /lib/* ]] || echo "dir ${loader%/*} 0755 0 0"
 	echo "dir /lib 0755 0 0"
 	echo "dir /lib/$triplet 0755 0 0"
@@ -87,7 +94,7 @@ stress_ng_list() {
 	file=$root$loader
 	[[ -e $file ]] || file=$root/usr$loader
 	echo "file $loader $(realpath "$file") 0755 0 0"
-	libraries "$program" | grep -v /ld-linux | sort -u | while read -r file; do
+	libraries "$1" | grep -v /ld-linux | while read -r file; do
 		echo "file /lib/$triplet/${file##*/} $(realpath "$file") 0755 0 0"
 	done
 }
@@ -102,18 +109,37 @@ cpio_list() {
 	for file in "$tmp"/{mm,cgroup}/* "$selftests"/zram/zram{02,_lib}.sh; do
 		echo "file /suites/$(basename "${file%/*}")/${file##*/} $file 0755 0 0"
 	done
-	stress_ng_list
+	echo "dir /suites/stress-ng 0755 0 0"
+	program_list stress-ng /suites/stress-ng/stress-ng
+}
+
+# fio needs libraries of 60 MB, for devices that no guest has.
+fio_list() {
+	truncate -s 64M "$tmp/f2fs"
+	# Not everybody's PATH has it.
+	PATH=$PATH:/sbin:/usr/sbin mkfs.f2fs -q "$tmp/f2fs" >"$tmp/log" 2>&1 || die "mkfs.f2fs cannot make a file system: $(tail -n 5 "$tmp/log")"
+	gzip -9 "$tmp/f2fs"
+	echo "file /jobs/fio $ROOT/guest/jobs/fio 0755 0 0"
+	echo "file /data/f2fs.gz $tmp/f2fs.gz 0444 0 0"
+	program_list fio /bin/fio
 }
 
 stamp() {
 	echo "$tree $root"
-	cat "$plain" "$ROOT/guest/jobs/suites" "$ROOT/scripts/suites.sh"
+	cat "$plain" "$ROOT/guest/jobs"/{suites,fio} "$ROOT/scripts/suites.sh"
 	"$CC" --version
-	[[ -n $root ]] || dpkg-query -W stress-ng libnuma-dev liburing-dev libc6
+	[[ -n $root ]] || dpkg-query -W stress-ng fio f2fs-tools libnuma-dev liburing-dev libc6
 }
 
-# The initramfs of the other guests with the tests added.
-make_initrd() {
+# Adds the files of a list to the initramfs of the other guests.
+pack() {	# LIST-FUNCTION OUT
+	"$1" >"$tmp/list"
+	"$tmp/gen_init_cpio" -t 0 "$tmp/list" >"$tmp/cpio" || die "cannot write the initramfs of the suites"
+	cat "$plain" "$tmp/cpio" >"$tmp/initrd"
+	mv "$tmp/initrd" "$2"
+}
+
+make_initrds() {
 	local want
 	initrd=$CACHE/build/initramfs-suites-$base-$ARCH
 	want=$(stamp | sha256sum)
@@ -123,14 +149,12 @@ make_initrd() {
 	mm_tests
 	cgroup_tests
 	gcc -O2 -o "$tmp/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || die "cannot compile the kernel's gen_init_cpio"
-	cpio_list >"$tmp/list"
-	"$tmp/gen_init_cpio" -t 0 "$tmp/list" >"$tmp/cpio" || die "cannot write the initramfs of the suites"
-	cat "$plain" "$tmp/cpio" >"$tmp/initrd"
-	mv "$tmp/initrd" "$initrd"
+	pack fio_list "$initrd-fio"
+	pack cpio_list "$initrd"
 	echo "$want" >"$initrd.stamp"
 }
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 job=suites
 guest() {	# NAME SECONDS TESTS [GUEST-ARGUMENT...]
 	local name=suites-$base-$ARCH-$length-$1 timeout=$2 tests result oks skips bad
 	tests=$(tr -s ' \t' '\n' <<<"$3" | grep -E -e "$ONLY" | paste -sd,) || return 0
@@ -138,7 +162,7 @@ guest() {	# NAME SECONDS TESTS [GUEST-ARGUMENT...]
 	result=$logs/$name.result
 	if "$ROOT/scripts/guest.sh" --kernel "$kernel" --initrd "$initrd" --result "$result" --console "$logs/$name.console" \
 		--timeout "$timeout" --mem 640 --follow "$@" \
-		--append "panic_on_warn=1 numa=fake=2 ramdisk_size=131072 sc.job=suites sc.seconds=$seconds sc.tests=$tests"; then
+		--append "panic_on_warn=1 numa=fake=2 ramdisk_size=131072 sc.job=$job sc.seconds=$seconds sc.tests=$tests"; then
 		bad=0
 	else
 		echo "FAIL  $name; console: $logs/$name.console, result: $result"
@@ -159,7 +183,7 @@ selftests=$tree/tools/testing/selftests
 kernel=$("$ROOT/scripts/kernel.sh" "$base" "$ARCH" debug)
 plain=$("$ROOT/scripts/initramfs.sh" "$CACHE/build/initramfs-$base-$ARCH-16" "$base")
 [[ $ARCH == x86_64 ]] || root=$("$ROOT/scripts/foreign.sh" suites)
-make_initrd
+make_initrds
 if [[ $length == short ]]; then
 	seconds=5
 	guest all 2400 "$SHORT"
@@ -174,6 +198,8 @@ else
 	guest zswap 3600 cgroup/test_zswap --mem 1536
 	guest zram 600 zram/zram02
 	guest stress-ng 7200 "stress-ng/vm stress-ng/mmap stress-ng/madvise stress-ng/userfaultfd stress-ng/shm stress-ng/fork stress-ng/pageswap"
+	job=fio initrd+=-fio
+	guest fio 7200 "fio/ext4 fio/f2fs fio/device" --mem 896
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
