@@ -25,12 +25,11 @@
 /* Fewer pages are not worth waking a worker. */
 #define SCQ_MIN_BIO_PAGES	(SCQ_SLICE_PAGES / 4)
 
-/*
- * Pages of one device in flight, for each CPU. So much keeps workers busy while the
- * submitter stores a part as well, and delays reclaim that begins meanwhile by a few
- * parts at most.
- */
-#define SCQ_CPU_BIO_PAGES	(2 * SCQ_SLICE_PAGES)
+/* Pages of one device that are in flight, for each worker */
+#define SCQ_WORKER_BIO_PAGES	(4 * SCQ_SLICE_PAGES)
+
+/* A submitter with a fast compressor cannot feed more workers. */
+#define SCQ_MAX_BIO_WORKERS	8U
 
 /**
  * struct scq_bios - bios that one worker stores
@@ -38,7 +37,7 @@
  * @work:	the work item
  * @bios:	in the order in which they were submitted
  * @nr_pages:	size of all of them
- * @noreclaim:	a submitter was reclaiming memory
+ * @noreclaim:	the submitter was reclaiming memory
  * @scq:	queue
  * @inflight:	the device's pages in flight
  * @write:	stores and ends a bio
@@ -54,26 +53,67 @@ struct scq_bios {
 	scq_write_fn write;
 };
 
-/* Parts of bios. Nobody waits for memory of it, see scq_share_bio(). */
+/* Parts of bios */
 static struct bio_set scq_bio_set;
+
+static unsigned int scq_nr_bio_workers(void)
+{
+	return clamp(num_online_cpus() - 1, 1U, SCQ_MAX_BIO_WORKERS);
+}
+
+/*
+ * Workers for reclaim come first: nothing is added while they have pages. Tasks that
+ * submit at the same time may exceed the bound by what each of them adds.
+ */
+static bool scq_has_room_for_bios(struct scq *scq, atomic_t *inflight)
+{
+	return scq_is_idle(scq) && atomic_read(inflight) <
+	       SCQ_WORKER_BIO_PAGES * scq_nr_bio_workers();
+}
+
+static void scq_init_bios(struct scq_bios *bios, struct scq *scq,
+			  atomic_t *inflight, scq_write_fn write)
+{
+	bio_list_init(&bios->bios);
+	bios->noreclaim = current->flags & PF_MEMALLOC;
+	bios->scq = scq;
+	bios->inflight = inflight;
+	bios->write = write;
+}
+
+/* From here on the device has these pages in flight. */
+static void scq_add_bio(struct scq_bios *bios, struct bio *bio)
+{
+	unsigned int nr_pages = bio->bi_iter.bi_size >> PAGE_SHIFT;
+
+	bio_list_add(&bios->bios, bio);
+	bios->nr_pages += nr_pages;
+	atomic_add(nr_pages, bios->inflight);
+}
 
 static void scq_write_bios(struct scq_bios *bios)
 {
+	atomic_t *inflight = bios->inflight;
+	unsigned int nr_pages = bios->nr_pages;
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&bios->bios))) {
 		bios->write(bio);
 		cond_resched();
 	}
+	kfree(bios);
+	/* The device may vanish as soon as it has no page in flight. */
+	if (!atomic_sub_return(nr_pages, inflight))
+		wake_up_var(inflight);
 }
 
 static void scq_bios_work(struct work_struct *work)
 {
 	struct scq_bios *bios = container_of(work, struct scq_bios, work);
-	unsigned int nr_pages = bios->nr_pages;
-	atomic_t *inflight = bios->inflight;
 	unsigned int noreclaim;
 
+	/* First, so that they are counted when a bio ends */
+	scq_count(bios->scq, SCQ_BIO_PAGES, bios->nr_pages);
 	if (bios->noreclaim) {
 		noreclaim = memalloc_noreclaim_save();
 		scq_write_bios(bios);
@@ -81,69 +121,48 @@ static void scq_bios_work(struct work_struct *work)
 	} else {
 		scq_write_bios(bios);
 	}
-	scq_count(bios->scq, SCQ_BIO_PAGES, nr_pages);
-	kfree(bios);
-	/* The device may vanish as soon as it has no page in flight. */
-	if (!atomic_sub_return(nr_pages, inflight))
-		wake_up_var(inflight);
-}
-
-static void scq_init_bios(struct scq_bios *bios, struct scq *scq,
-			  atomic_t *inflight, scq_write_fn write)
-{
-	INIT_WORK(&bios->work, scq_bios_work);
-	bio_list_init(&bios->bios);
-	bios->scq = scq;
-	bios->inflight = inflight;
-	bios->write = write;
-}
-
-static void scq_add_bio(struct scq_bios *bios, struct bio *bio)
-{
-	bio_list_add(&bios->bios, bio);
-	bios->nr_pages += bio->bi_iter.bi_size >> PAGE_SHIFT;
-	bios->noreclaim |= current->flags & PF_MEMALLOC;
-}
-
-/*
- * Reclaim comes first: while it has pages in flight, file data is not queued behind
- * them. The number may be exceeded by what tasks submit at the same time.
- */
-static bool scq_has_room_for_bios(struct scq *scq, atomic_t *inflight)
-{
-	return scq_is_idle(scq) &&
-	       atomic_read(inflight) < SCQ_CPU_BIO_PAGES * num_online_cpus();
 }
 
 static void scq_queue_bios(struct scq_bios *bios)
 {
-	atomic_add(bios->nr_pages, bios->inflight);
-	queue_work(bios->scq->wq, &bios->work);
+	INIT_WORK(&bios->work, scq_bios_work);
+	queue_work(bios->scq->bio_wq, &bios->work);
+}
+
+static bool scq_is_alone(const struct scq_bios *bios)
+{
+	return bios->bios.head == bios->bios.tail;
 }
 
 static void scq_unplug_bios(struct blk_plug_cb *cb, bool from_schedule)
 {
 	struct scq_bios *bios = container_of(cb, struct scq_bios, cb);
 
-	/* A task that is about to sleep cannot store. */
-	if (from_schedule || (bios->nr_pages >= SCQ_MIN_BIO_PAGES &&
-			      scq_has_room_for_bios(bios->scq, bios->inflight))) {
+	/*
+	 * A task that is about to sleep cannot store. Otherwise it stores few pages
+	 * itself, and a bio that it submitted alone: it may be going to wait for it.
+	 */
+	if (from_schedule ||
+	    (bios->nr_pages >= SCQ_MIN_BIO_PAGES && !scq_is_alone(bios)))
 		scq_queue_bios(bios);
-		return;
-	}
-	scq_write_bios(bios);
-	kfree(bios);
+	else
+		scq_write_bios(bios);
 }
 
 /*
  * Leave a small bio to the end of the task's plug, before which the task does not wait
- * for it. Returns false if there is no plug.
+ * for it. Returns false if that is not possible.
  */
 static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
 			 scq_write_fn write)
 {
 	struct blk_plug_cb *cb;
 	struct scq_bios *bios;
+
+	/* Not reclaim's own: who has the rest of the plug stored must be free to reclaim. */
+	if (current->flags & PF_MEMALLOC || !scq_has_room_for_bios(scq, inflight) ||
+	    scq_should_fail(SCQ_FAULT_POOL))
+		return false;
 
 	cb = blk_check_plugged(scq_unplug_bios, inflight, sizeof(*bios));
 	if (!cb)
@@ -153,7 +172,7 @@ static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
 	if (!bios->nr_pages)
 		scq_init_bios(bios, scq, inflight, write);
 	scq_add_bio(bios, bio);
-	if (bios->nr_pages >= SCQ_SLICE_PAGES) {
+	if (bios->nr_pages >= SCQ_SLICE_PAGES && !scq_is_alone(bios)) {
 		list_del(&cb->list);
 		scq_unplug_bios(cb, false);
 	}
@@ -168,7 +187,7 @@ static struct bio *scq_split_bio(struct bio *bio)
 {
 	struct bio *part;
 
-	if (!bioset_initialized(&scq_bio_set))
+	if (scq_should_fail(SCQ_FAULT_POOL))
 		return NULL;
 	part = bio_split(bio, SCQ_BIO_SECTORS, GFP_NOWAIT, &scq_bio_set);
 	if (IS_ERR_OR_NULL(part))	/* NULL before Linux 6.13 */
@@ -177,9 +196,9 @@ static struct bio *scq_split_bio(struct bio *bio)
 	return part;
 }
 
-/* Queue a bio alone. Returns false if that is not possible now. */
-static bool scq_queue_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
-			  scq_write_fn write)
+/* Queue a part. Returns false if that is not possible now. */
+static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *inflight,
+			   scq_write_fn write)
 {
 	struct scq_bios *bios;
 
@@ -189,7 +208,7 @@ static bool scq_queue_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
 	if (!bios)
 		return false;
 	scq_init_bios(bios, scq, inflight, write);
-	scq_add_bio(bios, bio);
+	scq_add_bio(bios, part);
 	scq_queue_bios(bios);
 	return true;
 }
@@ -206,7 +225,7 @@ static bool scq_queue_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
  */
 bool scq_may_share_bio(struct bio *bio)
 {
-	return num_online_cpus() > 1 &&
+	return num_online_cpus() > 1 && bio->bi_iter.bi_size &&
 	       !(bio->bi_opf & (REQ_SWAP | REQ_NOWAIT | REQ_POLLED | REQ_FUA |
 				REQ_PREFLUSH)) &&
 	       IS_ALIGNED(bio->bi_iter.bi_sector << SECTOR_SHIFT, PAGE_SIZE) &&
@@ -217,11 +236,11 @@ bool scq_may_share_bio(struct bio *bio)
  * scq_share_bio() - have workers store as much of a write bio as they have time for
  * @scq: queue
  * @bio: of whole pages
- * @inflight: pages of the device that workers have
+ * @inflight: pages of the device that are with workers, or in plugs
  * @write: stores and ends a bio
  *
- * Nothing here waits for memory or for a worker. What cannot be shared is left to the
- * caller.
+ * Nothing here waits for memory or for a worker. What cannot be shared is stored by the
+ * caller, here or afterwards.
  *
  * Context: task that may sleep.
  * Return: what the caller has to store: @bio, or what is left of it, or NULL.
@@ -229,42 +248,65 @@ bool scq_may_share_bio(struct bio *bio)
 struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
 			  scq_write_fn write)
 {
+	bool whole = true;
 	struct bio *part;
 
 	while (bio_sectors(bio) > SCQ_BIO_SECTORS) {
 		part = scq_split_bio(bio);
 		if (!part)
 			return bio;
-		if (!scq_queue_bio(scq, part, inflight, write))
+		if (!scq_queue_part(scq, part, inflight, write))
 			write(part);
+		whole = false;
 	}
-	return scq_plug_bio(scq, bio, inflight, write) ? NULL : bio;
+	/* Workers have enough of a bio of which this is the rest. */
+	return whole && scq_plug_bio(scq, bio, inflight, write) ? NULL : bio;
 }
 
 /**
- * swap_compress_write_bio() - store a write bio with the help of workers
+ * swap_compress_share_bio() - store a write bio with the help of workers
  * @bio: write bio of a driver that stores in the task that submits it
- * @inflight: Pages of the device that workers have; the device must live until it is
- *	zero, which wake_up_var() reports.
+ * @inflight: Pages of the device that are with workers, or in plugs. The device must
+ *	live until it is zero, which wake_up_var() reports.
  * @write: Stores and ends a bio, which may be a part of @bio. Calls may run in
  *	parallel.
  *
- * Workers help only while swap_compress is switched on and reclaim needs none of them.
+ * Workers help only while swap_compress is switched on and has no page in flight.
  *
  * Context: task; may sleep.
  */
-void swap_compress_write_bio(struct bio *bio, atomic_t *inflight,
+void swap_compress_share_bio(struct bio *bio, atomic_t *inflight,
 			     void (*write)(struct bio *bio))
 {
-	if (swap_compress_on() && scq_may_share_bio(bio))
+	if (swap_compress_on() && swap_compress_scq->bio_wq && scq_may_share_bio(bio))
 		bio = scq_share_bio(swap_compress_scq, bio, inflight, write);
 	if (bio)
 		write(bio);
 }
-EXPORT_SYMBOL_GPL(swap_compress_write_bio);
+EXPORT_SYMBOL_GPL(swap_compress_share_bio);
 
+/*
+ * Not the workqueue of reclaim: a store for a filesystem may have to reclaim memory,
+ * and no batch may wait for that. It has WQ_MEM_RECLAIM because reclaim waits for file
+ * data to be written.
+ */
 static int __init scq_bio_init(void)
 {
-	return bioset_init(&scq_bio_set, BIO_POOL_SIZE, 0, 0);
+	int err;
+
+	if (!swap_compress_scq)
+		return -ENOMEM;
+	err = bioset_init(&scq_bio_set, BIO_POOL_SIZE, 0, 0);
+	if (err)
+		return err;
+	swap_compress_scq->bio_wq = alloc_workqueue("swap_compress_bio",
+						    WQ_UNBOUND | WQ_MEM_RECLAIM |
+						    WQ_SYSFS,
+						    scq_nr_bio_workers());
+	if (!swap_compress_scq->bio_wq) {
+		bioset_exit(&scq_bio_set);
+		return -ENOMEM;
+	}
+	return 0;
 }
-device_initcall(scq_bio_init);
+late_initcall(scq_bio_init);

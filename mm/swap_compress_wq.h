@@ -49,7 +49,7 @@ enum scq_stat {
 	SCQ_PUT_BACK,		/* returned to the LRU: in use, failed, or write under way */
 	SCQ_WAITS,		/* times that a task waited in scq_wait() */
 	SCQ_THROTTLED,		/* times that a task waited instead of reclaiming */
-	SCQ_BIO_PAGES,		/* of others' write bios, stored by a worker */
+	SCQ_BIO_PAGES,		/* of others' write bios, given to a worker */
 	SCQ_INLINE_NOT_KSWAPD,	/* another task reclaims */
 	SCQ_INLINE_SHMEM,	/* shmem is not handed over */
 	SCQ_INLINE_ISOLATED,	/* its pageblock is isolated */
@@ -133,6 +133,7 @@ struct scq_stats;
  *
  * @ops:	I: how folios are stored and freed
  * @wq:		I: where batches run; owned by the caller
+ * @bio_wq:	I: where bios of others are stored, or NULL; owned by the caller
  * @push_delay:	I: jiffies after which a partial plug list is pushed
  * @limit_pages: I: upper end of @max_inflight_pages
  * @nodes:	I: pages in flight of each node
@@ -158,6 +159,7 @@ struct scq_stats;
 struct scq {
 	const struct scq_ops *ops;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *bio_wq;
 	unsigned long push_delay;
 	unsigned long limit_pages;
 	struct scq_node *nodes;

@@ -11,8 +11,8 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
-#include <linux/completion.h>
 #include <linux/cpu.h>
+#include <linux/fault-inject.h>
 #include <linux/iopoll.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -100,18 +100,24 @@ static struct bio *make_bio(struct kunit *test, struct sent *sent,
 	return bio;
 }
 
-/* As swap_compress_write_bio() does it */
-static void send(struct kunit *test, struct sent *sent, unsigned int page,
-		 unsigned int nr_pages, blk_opf_t opf)
+/* As the block layer does it, which has a plug if the task has none */
+static void send_bio(struct bio *bio)
 {
-	struct bio *bio = make_bio(test, sent, page, nr_pages, opf);
+	struct blk_plug plug;
 
-	KUNIT_EXPECT_TRUE(test, scq_may_share_bio(bio) || num_online_cpus() == 1);
+	blk_start_plug(&plug);
 	bio = scq_share_bio(&dut.scq, bio, &dut.inflight, test_write);
 	dut.most_inflight = max_t(unsigned int, dut.most_inflight,
 				  atomic_read(&dut.inflight));
 	if (bio)
 		test_write(bio);
+	blk_finish_plug(&plug);
+}
+
+static void send(struct kunit *test, struct sent *sent, unsigned int page,
+		 unsigned int nr_pages, blk_opf_t opf)
+{
+	send_bio(make_bio(test, sent, page, nr_pages, opf));
 }
 
 static void open_gate(void)
@@ -180,6 +186,7 @@ static int swap_compress_bio_init(struct kunit *test)
 	dut.wq = alloc_workqueue("scq_bio_test", WQ_UNBOUND | WQ_MEM_RECLAIM, 4);
 	KUNIT_ASSERT_NOT_NULL(test, dut.wq);
 	KUNIT_ASSERT_EQ(test, 0, scq_init(&dut.scq, &no_ops, dut.wq, 4, 128));
+	dut.scq.bio_wq = dut.wq;
 	scq_start(&dut.scq);
 	return 0;
 }
@@ -268,22 +275,37 @@ static void bio_ends_with_its_last_part(struct kunit *test)
  * small bios
  **********************************/
 
-static void send_small(struct kunit *test, struct sent *sent, unsigned int nr)
+/* All are made before the plug begins: who waits for memory ends it. */
+static void send_small(struct kunit *test, struct sent *sent, unsigned int nr,
+		       struct blk_plug *plug)
 {
+	struct bio **bios = kunit_kcalloc(test, nr, sizeof(*bios), GFP_KERNEL);
 	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, bios);
 	for (i = 0; i < nr; i++)
-		send(test, &sent[i], i, 1, 0);
+		bios[i] = make_bio(test, &sent[i], i, 1, 0);
+	blk_start_plug(plug);
+	for (i = 0; i < nr; i++)
+		send_bio(bios[i]);
 }
 
-static void small_bio_without_plug_is_not_shared(struct kunit *test)
+/* Whoever submitted it may be going to wait for it. */
+static void bio_alone_is_stored_by_the_submitter(struct kunit *test)
 {
-	struct sent sent[PART_PAGES] = {};
+	static const unsigned int sizes[] = {
+		1, SCQ_SLICE_PAGES / 4, PART_PAGES,
+	};
+	struct sent sent[2 * ARRAY_SIZE(sizes)] = {};
+	unsigned int i, page = 0;
 
-	send_small(test, sent, PART_PAGES);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.by_submitter);
-	expect_ended(test, sent, PART_PAGES, BLK_STS_OK);
-	expect_stored(test, 0, PART_PAGES);
+	for (i = 0; i < ARRAY_SIZE(sent); i++) {
+		send(test, &sent[i], page, sizes[i / 2], i % 2 ? REQ_SYNC : 0);
+		page += sizes[i / 2];
+		KUNIT_EXPECT_EQ(test, page, dut.by_submitter);
+	}
+	expect_ended(test, sent, ARRAY_SIZE(sent), BLK_STS_OK);
+	expect_stored(test, 0, page);
 }
 
 static void full_plug_goes_at_once(struct kunit *test)
@@ -291,18 +313,14 @@ static void full_plug_goes_at_once(struct kunit *test)
 	struct sent sent[PART_PAGES + 1] = {};
 	struct blk_plug plug;
 
-	blk_start_plug(&plug);
-	send_small(test, sent, PART_PAGES - 1);
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&dut.inflight));
-	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
 	dut.open = false;
-	send(test, &sent[PART_PAGES - 1], PART_PAGES - 1, 1, 0);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, atomic_read(&dut.inflight));
-	/* The next one begins another list, which goes with the plug. */
-	send(test, &sent[PART_PAGES], PART_PAGES, 1, 0);
+	/* The last one begins another list, which goes with the plug. */
+	send_small(test, sent, PART_PAGES + 1, &plug);
+	KUNIT_EXPECT_EQ(test, PART_PAGES + 1, atomic_read(&dut.inflight));
 	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
 	blk_finish_plug(&plug);
 	KUNIT_EXPECT_EQ(test, 1, dut.by_submitter);
+	KUNIT_EXPECT_EQ(test, PART_PAGES, atomic_read(&dut.inflight));
 	open_gate();
 	expect_ended(test, sent, PART_PAGES + 1, BLK_STS_OK);
 	expect_stored(test, 0, PART_PAGES + 1);
@@ -314,8 +332,8 @@ static void some_go_to_a_worker_with_the_plug(struct kunit *test)
 	struct sent sent[PART_PAGES - 1] = {};
 	struct blk_plug plug;
 
-	blk_start_plug(&plug);
-	send_small(test, sent, PART_PAGES - 1);
+	send_small(test, sent, PART_PAGES - 1, &plug);
+	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
 	blk_finish_plug(&plug);
 	expect_ended(test, sent, PART_PAGES - 1, BLK_STS_OK);
 	expect_stored(test, 0, PART_PAGES - 1);
@@ -327,8 +345,7 @@ static void few_are_not_worth_a_worker(struct kunit *test)
 	struct sent sent[2] = {};
 	struct blk_plug plug;
 
-	blk_start_plug(&plug);
-	send_small(test, sent, 2);
+	send_small(test, sent, 2, &plug);
 	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
 	blk_finish_plug(&plug);
 	KUNIT_EXPECT_EQ(test, 2, dut.by_submitter);
@@ -342,8 +359,7 @@ static void sleep_unplugs(struct kunit *test)
 	struct sent sent[2] = {};
 	struct blk_plug plug;
 
-	blk_start_plug(&plug);
-	send_small(test, sent, 2);
+	send_small(test, sent, 2, &plug);
 	/* Sleeps */
 	KUNIT_EXPECT_TRUE(test, ends(&sent[1]));
 	KUNIT_EXPECT_EQ(test, 2, dut.by_workers);
@@ -352,26 +368,68 @@ static void sleep_unplugs(struct kunit *test)
 	expect_stored(test, 0, 2);
 }
 
+/* Sixteen of this size, under one plug, are more than there is room for. */
+static void bios_of_one_size(struct kunit *test, struct sent *sent,
+			     unsigned int nr, unsigned int nr_pages,
+			     struct blk_plug *plug)
+{
+	struct bio **bios = kunit_kcalloc(test, nr, sizeof(*bios), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, bios);
+	for (i = 0; i < nr; i++)
+		bios[i] = make_bio(test, &sent[i], i * nr_pages, nr_pages, 0);
+	for (i = 0; i < nr; i++) {
+		if (plug)
+			blk_start_plug(plug);
+		send_bio(bios[i]);
+		/* As a task that is about to sleep does it */
+		if (plug) {
+			__blk_flush_plug(plug, true);
+			blk_finish_plug(plug);
+		}
+	}
+}
+
 /*********************************
  * who stores
  **********************************/
+
+/* At most as many workers as there can be have as many pages each. */
+#define MOST_INFLIGHT	(8 * 4 * PART_PAGES + PART_PAGES)
 
 static void without_room_the_submitter_stores(struct kunit *test)
 {
 	const unsigned int nr = DEVICE_PAGES / BIO_PAGES;
 	struct sent sent[DEVICE_PAGES / BIO_PAGES] = {};
-	unsigned int i;
 
 	dut.open = false;
-	for (i = 0; i < nr; i++)
-		send(test, &sent[i], i * BIO_PAGES, BIO_PAGES, 0);
-	/* One submitter cannot exceed the bound by more than a part. */
-	KUNIT_EXPECT_LT(test, dut.most_inflight,
-			2 * PART_PAGES * num_online_cpus() + PART_PAGES);
+	bios_of_one_size(test, sent, nr, BIO_PAGES, NULL);
+	KUNIT_EXPECT_LE(test, dut.most_inflight, MOST_INFLIGHT);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dut.inflight) + dut.by_submitter,
+			DEVICE_PAGES);
+	/* The rests of large bios are stored by it in any case. */
+	KUNIT_EXPECT_LT(test, nr * PART_PAGES, dut.by_submitter);
+	open_gate();
+	expect_ended(test, sent, nr, BLK_STS_OK);
+	expect_stored(test, 0, DEVICE_PAGES);
+}
+
+static void room_is_for_tasks_that_sleep_too(struct kunit *test)
+{
+	struct sent *sent = kunit_kcalloc(test, DEVICE_PAGES / 2, sizeof(*sent),
+					  GFP_KERNEL);
+	struct blk_plug plug;
+
+	KUNIT_ASSERT_NOT_NULL(test, sent);
+	dut.open = false;
+	bios_of_one_size(test, sent, DEVICE_PAGES / 2, 2, &plug);
+	KUNIT_EXPECT_LE(test, dut.most_inflight, MOST_INFLIGHT);
+	KUNIT_EXPECT_LT(test, 0, dut.by_submitter);
 	KUNIT_EXPECT_EQ(test, atomic_read(&dut.inflight) + dut.by_submitter,
 			DEVICE_PAGES);
 	open_gate();
-	expect_ended(test, sent, nr, BLK_STS_OK);
+	expect_ended(test, sent, DEVICE_PAGES / 2, BLK_STS_OK);
 	expect_stored(test, 0, DEVICE_PAGES);
 }
 
@@ -428,6 +486,52 @@ static void worker_of_reclaim_uses_reserves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.noreclaim);
 }
 
+/* A plug may also hold bios whose stores may have to reclaim. */
+static void reclaim_does_not_use_the_plug(struct kunit *test)
+{
+	struct sent sent[PART_PAGES] = {};
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	struct blk_plug plug;
+
+	send_small(test, sent, PART_PAGES, &plug);
+	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.by_submitter);
+	blk_finish_plug(&plug);
+	memalloc_noreclaim_restore(noreclaim);
+	expect_ended(test, sent, PART_PAGES, BLK_STS_OK);
+	expect_stored(test, 0, PART_PAGES);
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+static void end_faults(void *unused)
+{
+	scq_fault_attr.probability = 0;
+}
+
+static void without_memory_the_submitter_stores(struct kunit *test)
+{
+	struct sent sent[2 + PART_PAGES] = {};
+	struct blk_plug plug;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_faults, NULL));
+	scq_fault_points = BIT(SCQ_FAULT_POOL);
+	scq_fault_attr.verbose = 0;
+	atomic_set(&scq_fault_attr.times, -1);
+	scq_fault_attr.probability = 100;
+
+	send_small(test, sent, PART_PAGES, &plug);
+	send(test, &sent[PART_PAGES], PART_PAGES, BIO_PAGES, 0);
+	KUNIT_EXPECT_EQ(test, PART_PAGES + BIO_PAGES, dut.by_submitter);
+	blk_finish_plug(&plug);
+	expect_ended(test, sent, PART_PAGES + 1, BLK_STS_OK);
+	expect_stored(test, 0, PART_PAGES + BIO_PAGES);
+}
+#else
+static void without_memory_the_submitter_stores(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+}
+#endif
+
 static void some_bios_are_never_shared(struct kunit *test)
 {
 	static const blk_opf_t flags[] = {
@@ -436,6 +540,9 @@ static void some_bios_are_never_shared(struct kunit *test)
 	struct sent sent[ARRAY_SIZE(flags) + 3] = {};
 	struct bio *bio;
 	unsigned int i;
+
+	if (num_online_cpus() == 1)
+		kunit_skip(test, "needs two CPUs: with one, no bio is shared");
 
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		bio = make_bio(test, &sent[i], 0, BIO_PAGES, flags[i]);
@@ -455,7 +562,7 @@ static void some_bios_are_never_shared(struct kunit *test)
 
 	/* Whether it waits does not matter yet. */
 	bio = make_bio(test, &sent[i + 2], 0, BIO_PAGES, REQ_SYNC);
-	KUNIT_EXPECT_EQ(test, num_online_cpus() > 1, scq_may_share_bio(bio));
+	KUNIT_EXPECT_TRUE(test, scq_may_share_bio(bio));
 	bio_endio(bio);
 }
 
@@ -465,15 +572,18 @@ static struct kunit_case swap_compress_bio_cases[] = {
 	KUNIT_CASE(last_part_may_be_smaller),
 	KUNIT_CASE(error_of_a_part_ends_the_bio),
 	KUNIT_CASE(bio_ends_with_its_last_part),
-	KUNIT_CASE(small_bio_without_plug_is_not_shared),
+	KUNIT_CASE(bio_alone_is_stored_by_the_submitter),
 	KUNIT_CASE(full_plug_goes_at_once),
 	KUNIT_CASE(some_go_to_a_worker_with_the_plug),
 	KUNIT_CASE(few_are_not_worth_a_worker),
 	KUNIT_CASE(sleep_unplugs),
 	KUNIT_CASE(without_room_the_submitter_stores),
+	KUNIT_CASE(room_is_for_tasks_that_sleep_too),
 	KUNIT_CASE(workers_are_for_reclaim_first),
 	KUNIT_CASE(stopped_queue_takes_nothing),
 	KUNIT_CASE(worker_of_reclaim_uses_reserves),
+	KUNIT_CASE(reclaim_does_not_use_the_plug),
+	KUNIT_CASE(without_memory_the_submitter_stores),
 	KUNIT_CASE(some_bios_are_never_shared),
 	{}
 };
