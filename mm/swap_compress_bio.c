@@ -25,8 +25,11 @@
 /* Fewer pages are not worth waking a worker. */
 #define SCQ_MIN_BIO_PAGES	(SCQ_SLICE_PAGES / 4)
 
-/* Pages of one device that are in flight, for each worker */
-#define SCQ_WORKER_BIO_PAGES	(4 * SCQ_SLICE_PAGES)
+/*
+ * Pages of one device that are in flight, for each worker: a part that it stores, and
+ * the next one. With more, a submitter would be done long before the workers.
+ */
+#define SCQ_WORKER_BIO_PAGES	(2 * SCQ_SLICE_PAGES)
 
 /* A submitter with a fast compressor cannot feed more workers. */
 #define SCQ_MAX_BIO_WORKERS	8U

@@ -35,9 +35,9 @@ load() {	# PROGRAM SOURCE...
 
 # An empty file system, which busybox cannot make
 ext4_image() {
-	truncate -s 64M "$BUILD/ext4"
+	truncate -s 256M "$BUILD/ext4"
 	# Not everybody's PATH has it.
-	PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 "$BUILD/ext4" || die "mke2fs cannot make an ext4 file system"
+	PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -b 4096 "$BUILD/ext4" || die "mke2fs cannot make an ext4 file system"
 	gzip -9 "$BUILD/ext4"
 }
 

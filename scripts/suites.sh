@@ -115,7 +115,7 @@ cpio_list() {
 
 # fio needs libraries of 60 MB, for devices that no guest has.
 fio_list() {
-	truncate -s 64M "$tmp/f2fs"
+	truncate -s 256M "$tmp/f2fs"
 	# Not everybody's PATH has it.
 	PATH=$PATH:/sbin:/usr/sbin mkfs.f2fs -q "$tmp/f2fs" >"$tmp/log" 2>&1 || die "mkfs.f2fs cannot make a file system: $(tail -n 5 "$tmp/log")"
 	gzip -9 "$tmp/f2fs"

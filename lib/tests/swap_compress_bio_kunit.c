@@ -396,7 +396,7 @@ static void bios_of_one_size(struct kunit *test, struct sent *sent,
  **********************************/
 
 /* At most as many workers as there can be have as many pages each. */
-#define MOST_INFLIGHT	(8 * 4 * PART_PAGES + PART_PAGES)
+#define MOST_INFLIGHT	(8 * 2 * PART_PAGES + PART_PAGES)
 
 static void without_room_the_submitter_stores(struct kunit *test)
 {
