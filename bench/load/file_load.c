@@ -160,12 +160,10 @@ static int compare(const void *a, const void *b)
 
 static void write_for_ever(void)
 {
-	int fd = open_file(O_CREAT);
+	int fd = open_file(O_CREAT | O_DIRECT);
 
-	for (;;) {
+	for (;;)
 		write_all(fd, FILE_PAGES * PAGE_BYTES, MIB);
-		flush(fd);
-	}
 }
 
 static void do_faults(void)
@@ -196,6 +194,8 @@ static void do_faults(void)
 		*(volatile unsigned char *)page;
 		took[i] = now_ns() - before;
 	}
+	if (waitpid(writer, NULL, WNOHANG))
+		errx(1, "whoever was to write has ended");
 	kill(writer, SIGKILL);
 	waitpid(writer, NULL, 0);
 	for (i = 0; i < SWAPPED_PAGES; i++) {
