@@ -70,7 +70,7 @@ Put one into PATH: before $QEMU_MAJOR.0, all of a page shares one memory tag"
 
 suites() {
 	local folder=$CACHE/suites-arm64
-	if [[ ! -e $folder/complete ]]; then
+	if [[ ! -e $folder/complete || ! -e $folder/files/usr/bin/fio ]]; then
 		note "getting stress-ng, fio and libraries for arm64"
 		unpack "$folder" arm64 "" all stress-ng fio libnuma-dev liburing-dev ||
 			die "apt cannot give Debian's stress-ng, fio, libnuma-dev and liburing-dev for arm64 (log: $folder/log)"
