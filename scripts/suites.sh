@@ -199,7 +199,7 @@ else
 	guest zram 600 zram/zram02
 	guest stress-ng 7200 "stress-ng/vm stress-ng/mmap stress-ng/madvise stress-ng/userfaultfd stress-ng/shm stress-ng/fork stress-ng/pageswap"
 	job=fio initrd+=-fio
-	guest fio 7200 "fio/ext4 fio/f2fs fio/device" --mem 896
+	guest fio 7200 "fio/ext4 fio/f2fs fio/device" --mem 768
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
