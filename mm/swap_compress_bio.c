@@ -42,7 +42,7 @@
  * @nr_pages:	size of all of them
  * @noreclaim:	the submitter was reclaiming memory
  * @scq:	queue
- * @inflight:	the device's pages in flight
+ * @nr_inflight:	the device's pages in flight
  * @write:	stores and ends a bio
  */
 struct scq_bios {
@@ -52,7 +52,7 @@ struct scq_bios {
 	unsigned int nr_pages;
 	bool noreclaim;
 	struct scq *scq;
-	atomic_t *inflight;
+	atomic_t *nr_inflight;
 	scq_write_fn write;
 };
 
@@ -68,19 +68,19 @@ static unsigned int scq_nr_bio_workers(void)
  * Workers for reclaim come first: nothing is added while they have pages. Tasks that
  * submit at the same time may exceed the bound by what each of them adds.
  */
-static bool scq_has_room_for_bios(struct scq *scq, atomic_t *inflight)
+static bool scq_has_room_for_bios(struct scq *scq, atomic_t *nr_inflight)
 {
-	return scq_is_idle(scq) && atomic_read(inflight) <
+	return scq_is_idle(scq) && atomic_read(nr_inflight) <
 	       SCQ_WORKER_BIO_PAGES * scq_nr_bio_workers();
 }
 
 static void scq_init_bios(struct scq_bios *bios, struct scq *scq,
-			  atomic_t *inflight, scq_write_fn write)
+			  atomic_t *nr_inflight, scq_write_fn write)
 {
 	bio_list_init(&bios->bios);
 	bios->noreclaim = current->flags & PF_MEMALLOC;
 	bios->scq = scq;
-	bios->inflight = inflight;
+	bios->nr_inflight = nr_inflight;
 	bios->write = write;
 }
 
@@ -91,12 +91,12 @@ static void scq_add_bio(struct scq_bios *bios, struct bio *bio)
 
 	bio_list_add(&bios->bios, bio);
 	bios->nr_pages += nr_pages;
-	atomic_add(nr_pages, bios->inflight);
+	atomic_add(nr_pages, bios->nr_inflight);
 }
 
 static void scq_write_bios(struct scq_bios *bios)
 {
-	atomic_t *inflight = bios->inflight;
+	atomic_t *nr_inflight = bios->nr_inflight;
 	unsigned int nr_pages = bios->nr_pages;
 	struct bio *bio;
 
@@ -106,8 +106,8 @@ static void scq_write_bios(struct scq_bios *bios)
 	}
 	kfree(bios);
 	/* The device may vanish as soon as it has no page in flight. */
-	if (!atomic_sub_return(nr_pages, inflight))
-		wake_up_var(inflight);
+	if (!atomic_sub_return(nr_pages, nr_inflight))
+		wake_up_var(nr_inflight);
 }
 
 static void scq_bios_work(struct work_struct *work)
@@ -156,24 +156,24 @@ static void scq_unplug_bios(struct blk_plug_cb *cb, bool from_schedule)
  * Leave a small bio to the end of the task's plug, before which the task does not wait
  * for it. Returns false if that is not possible.
  */
-static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
+static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight,
 			 scq_write_fn write)
 {
 	struct blk_plug_cb *cb;
 	struct scq_bios *bios;
 
 	/* Not reclaim's own: who has the rest of the plug stored must be free to reclaim. */
-	if (current->flags & PF_MEMALLOC || !scq_has_room_for_bios(scq, inflight) ||
+	if (current->flags & PF_MEMALLOC || !scq_has_room_for_bios(scq, nr_inflight) ||
 	    scq_should_fail(SCQ_FAULT_POOL))
 		return false;
 
-	cb = blk_check_plugged(scq_unplug_bios, inflight, sizeof(*bios));
+	cb = blk_check_plugged(scq_unplug_bios, nr_inflight, sizeof(*bios));
 	if (!cb)
 		return false;
 
 	bios = container_of(cb, struct scq_bios, cb);
 	if (!bios->nr_pages)
-		scq_init_bios(bios, scq, inflight, write);
+		scq_init_bios(bios, scq, nr_inflight, write);
 	scq_add_bio(bios, bio);
 	if (bios->nr_pages >= SCQ_SLICE_PAGES && !scq_is_alone(bios)) {
 		list_del(&cb->list);
@@ -200,17 +200,17 @@ static struct bio *scq_split_bio(struct bio *bio)
 }
 
 /* Queue a part. Returns false if that is not possible now. */
-static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *inflight,
+static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *nr_inflight,
 			   scq_write_fn write)
 {
 	struct scq_bios *bios;
 
-	if (!scq_has_room_for_bios(scq, inflight))
+	if (!scq_has_room_for_bios(scq, nr_inflight))
 		return false;
 	bios = kzalloc(sizeof(*bios), GFP_NOWAIT);
 	if (!bios)
 		return false;
-	scq_init_bios(bios, scq, inflight, write);
+	scq_init_bios(bios, scq, nr_inflight, write);
 	scq_add_bio(bios, part);
 	scq_queue_bios(bios);
 	return true;
@@ -239,7 +239,7 @@ bool scq_may_share_bio(struct bio *bio)
  * scq_share_bio() - have workers store as much of a write bio as they have time for
  * @scq: queue
  * @bio: of whole pages
- * @inflight: pages of the device that are with workers, or in plugs
+ * @nr_inflight: pages of the device that are with workers, or in plugs
  * @write: stores and ends a bio
  *
  * Nothing here waits for memory or for a worker. What cannot be shared is stored by the
@@ -248,7 +248,7 @@ bool scq_may_share_bio(struct bio *bio)
  * Context: task that may sleep.
  * Return: what the caller has to store: @bio, or what is left of it, or NULL.
  */
-struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
+struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight,
 			  scq_write_fn write)
 {
 	bool whole = true;
@@ -258,18 +258,18 @@ struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
 		part = scq_split_bio(bio);
 		if (!part)
 			return bio;
-		if (!scq_queue_part(scq, part, inflight, write))
+		if (!scq_queue_part(scq, part, nr_inflight, write))
 			write(part);
 		whole = false;
 	}
 	/* Workers have enough of a bio of which this is the rest. */
-	return whole && scq_plug_bio(scq, bio, inflight, write) ? NULL : bio;
+	return whole && scq_plug_bio(scq, bio, nr_inflight, write) ? NULL : bio;
 }
 
 /**
  * swap_compress_share_bio() - store a write bio with the help of workers
  * @bio: write bio of a driver that stores in the task that submits it
- * @inflight: Pages of the device that are with workers, or in plugs. The device must
+ * @nr_inflight: Pages of the device that are with workers, or in plugs. The device must
  *	live until it is zero, which wake_up_var() reports.
  * @write: Stores and ends a bio, which may be a part of @bio. Calls may run in
  *	parallel.
@@ -278,11 +278,11 @@ struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
  *
  * Context: task; may sleep.
  */
-void swap_compress_share_bio(struct bio *bio, atomic_t *inflight,
+void swap_compress_share_bio(struct bio *bio, atomic_t *nr_inflight,
 			     void (*write)(struct bio *bio))
 {
 	if (swap_compress_on() && swap_compress_scq->bio_wq && scq_may_share_bio(bio))
-		bio = scq_share_bio(swap_compress_scq, bio, inflight, write);
+		bio = scq_share_bio(swap_compress_scq, bio, nr_inflight, write);
 	if (bio)
 		write(bio);
 }

@@ -236,7 +236,7 @@ bool scq_store_slices(struct scq *scq, unsigned int nr_pages,
 typedef void (*scq_write_fn)(struct bio *bio);
 
 bool scq_may_share_bio(struct bio *bio);
-struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *inflight,
+struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight,
 			  scq_write_fn write);
 
 /* swap_compress_wait.c */

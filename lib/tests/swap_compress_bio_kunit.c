@@ -38,7 +38,7 @@ static struct device_under_test {
 	struct scq scq;
 	struct workqueue_struct *wq;
 	struct task_struct *submitter;
-	atomic_t inflight;		/* pages that workers have */
+	atomic_t nr_inflight;		/* pages that workers have */
 	unsigned int most_inflight;
 	unsigned int fails;		/* this page does */
 	bool open;			/* workers proceed */
@@ -106,9 +106,9 @@ static void send_bio(struct bio *bio)
 	struct blk_plug plug;
 
 	blk_start_plug(&plug);
-	bio = scq_share_bio(&dut.scq, bio, &dut.inflight, test_write);
+	bio = scq_share_bio(&dut.scq, bio, &dut.nr_inflight, test_write);
 	dut.most_inflight = max_t(unsigned int, dut.most_inflight,
-				  atomic_read(&dut.inflight));
+				  atomic_read(&dut.nr_inflight));
 	if (bio)
 		test_write(bio);
 	blk_finish_plug(&plug);
@@ -139,7 +139,7 @@ static bool none_in_flight(void)
 	int nr;
 
 	return !read_poll_timeout(atomic_read, nr, !nr, USEC_PER_MSEC, SOON_US,
-				  false, &dut.inflight);
+				  false, &dut.nr_inflight);
 }
 
 static void expect_ended(struct kunit *test, struct sent *sent, unsigned int nr,
@@ -195,7 +195,7 @@ static void swap_compress_bio_exit(struct kunit *test)
 {
 	open_gate();
 	flush_workqueue(dut.wq);
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&dut.inflight));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&dut.nr_inflight));
 	scq_destroy(&dut.scq);
 	destroy_workqueue(dut.wq);
 }
@@ -264,7 +264,7 @@ static void bio_ends_with_its_last_part(struct kunit *test)
 	dut.open = false;
 	send(test, &sent, 0, 2 * PART_PAGES, 0);
 	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.by_submitter);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, atomic_read(&dut.inflight));
+	KUNIT_EXPECT_EQ(test, PART_PAGES, atomic_read(&dut.nr_inflight));
 	KUNIT_EXPECT_EQ(test, 0, sent.ended);
 	open_gate();
 	expect_ended(test, &sent, 1, BLK_STS_OK);
@@ -316,11 +316,11 @@ static void full_plug_goes_at_once(struct kunit *test)
 	dut.open = false;
 	/* The last one begins another list, which goes with the plug. */
 	send_small(test, sent, PART_PAGES + 1, &plug);
-	KUNIT_EXPECT_EQ(test, PART_PAGES + 1, atomic_read(&dut.inflight));
+	KUNIT_EXPECT_EQ(test, PART_PAGES + 1, atomic_read(&dut.nr_inflight));
 	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
 	blk_finish_plug(&plug);
 	KUNIT_EXPECT_EQ(test, 1, dut.by_submitter);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, atomic_read(&dut.inflight));
+	KUNIT_EXPECT_EQ(test, PART_PAGES, atomic_read(&dut.nr_inflight));
 	open_gate();
 	expect_ended(test, sent, PART_PAGES + 1, BLK_STS_OK);
 	expect_stored(test, 0, PART_PAGES + 1);
@@ -406,7 +406,7 @@ static void without_room_the_submitter_stores(struct kunit *test)
 	dut.open = false;
 	bios_of_one_size(test, sent, nr, BIO_PAGES, NULL);
 	KUNIT_EXPECT_LE(test, dut.most_inflight, MOST_INFLIGHT);
-	KUNIT_EXPECT_EQ(test, atomic_read(&dut.inflight) + dut.by_submitter,
+	KUNIT_EXPECT_EQ(test, atomic_read(&dut.nr_inflight) + dut.by_submitter,
 			DEVICE_PAGES);
 	/* The rests of large bios are stored by it in any case. */
 	KUNIT_EXPECT_LT(test, nr * PART_PAGES, dut.by_submitter);
@@ -426,7 +426,7 @@ static void room_is_for_tasks_that_sleep_too(struct kunit *test)
 	bios_of_one_size(test, sent, DEVICE_PAGES / 2, 2, &plug);
 	KUNIT_EXPECT_LE(test, dut.most_inflight, MOST_INFLIGHT);
 	KUNIT_EXPECT_LT(test, 0, dut.by_submitter);
-	KUNIT_EXPECT_EQ(test, atomic_read(&dut.inflight) + dut.by_submitter,
+	KUNIT_EXPECT_EQ(test, atomic_read(&dut.nr_inflight) + dut.by_submitter,
 			DEVICE_PAGES);
 	open_gate();
 	expect_ended(test, sent, DEVICE_PAGES / 2, BLK_STS_OK);
