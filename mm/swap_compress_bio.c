@@ -14,6 +14,7 @@
 #include <linux/init.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/swap.h>
 #include <linux/wait_bit.h>
 #include "swap.h"
@@ -203,14 +204,14 @@ static struct bio *scq_split_bio(struct bio *bio)
 static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *nr_inflight,
 			   scq_write_fn write)
 {
-	struct scq_bios *bios;
+	struct scq_bios init = {}, *bios;
 
 	if (!scq_has_room_for_bios(scq, nr_inflight))
 		return false;
-	bios = kzalloc(sizeof(*bios), GFP_NOWAIT);
+	scq_init_bios(&init, scq, nr_inflight, write);
+	bios = kmemdup(&init, sizeof(init), GFP_NOWAIT);
 	if (!bios)
 		return false;
-	scq_init_bios(bios, scq, nr_inflight, write);
 	scq_add_bio(bios, part);
 	scq_queue_bios(bios);
 	return true;
