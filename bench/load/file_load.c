@@ -7,7 +7,7 @@
  *   writeback  writes a file, and measures the fsync() that follows; PATH is the file
  *   faults     swaps memory out, and measures the faults on it while a process writes
  *              the file PATH again and again
- *   buffered   the same of the block device PATH
+ *   buffered   writes to the block device PATH, and measures the fsync() that follows
  *   direct     measures write() to it with O_DIRECT, 1 MiB at a time
  *   single     the same, a page at a time: a page is written before the next
  *
@@ -21,7 +21,6 @@
 #include <err.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -368,7 +368,7 @@ static void sleep_unplugs(struct kunit *test)
 	expect_stored(test, 0, 2);
 }
 
-/* Sixteen of this size, under one plug, are more than there is room for. */
+/* With a plug: each of them is submitted by a task that sleeps afterwards. */
 static void bios_of_one_size(struct kunit *test, struct sent *sent,
 			     unsigned int nr, unsigned int nr_pages,
 			     struct blk_plug *plug)
