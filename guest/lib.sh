@@ -36,6 +36,19 @@ setup_zram() {
 	echo "zram.disksize_mib $size"
 }
 
+# One more zram, which compresses like the one that is swap. Its number is left in $number.
+add_zram() {	# SIZE
+	number=$(cat /sys/class/zram-control/hot_add) || die "there is no zram control"
+	{ echo "${sc_comp:-lz4}" >/sys/block/zram"$number"/comp_algorithm && echo "$1" >/sys/block/zram"$number"/disksize; } ||
+		die "zram$number cannot be set up"
+}
+
+# Its writes by others than swap: 1: by workers too, 0: not.
+set_parallel_writes() {	# NUMBER 0|1
+	[ -e /sys/block/zram"$1"/parallel_writes ] || die "this kernel's zram has no parallel_writes"
+	echo "$2" >/sys/block/zram"$1"/parallel_writes || die "parallel_writes cannot be set"
+}
+
 # sc.store=zram (default), or zswap in front of it with the same compressor.
 setup_store() {
 	case ${sc_store:=zram} in
