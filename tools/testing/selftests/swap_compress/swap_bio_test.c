@@ -2,7 +2,7 @@
 /*
  * Does every byte come back that was written to a zram device, if workers take part in
  * its writes (parallel_writes), also while others swap and while everything is
- * switched? Does the device fail, reset and go as without that?
+ * switched? Does the device fail, freeze, reset and go as without that?
  *
  * Needs what swap_compress_test needs, and makes a zram device of its own.
  */
@@ -343,6 +343,36 @@ TEST_F_TIMEOUT(bio, switched_while_written, TIMEOUT)
 	EXPECT_EQ(0, writer.wrong);
 	EXPECT_EQ(0, device_verify(&self->device));
 	EXPECT_ENOUGH(SLICE_PAGES, shared_since(self->pages));
+}
+
+static void wait_until_shared(unsigned long pages)
+{
+	unsigned int tries = 200;
+
+	while (shared_since(pages) < SLICE_PAGES && --tries)
+		sleep_ms(50);
+}
+
+/* As suspend does it, with whatever workers have in hand. */
+TEST_F_TIMEOUT(bio, frozen_while_written, TIMEOUT)
+{
+	struct writer writer;
+	unsigned long pages;
+
+	if (sys_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
+	ASSERT_EQ(0, writer_start(&writer, &self->device));
+	wait_until_shared(self->pages);
+	EXPECT_ENOUGH(SLICE_PAGES, shared_since(self->pages));
+	EXPECT_EQ(0, sys_write("/sys/power/state", "freeze"));
+	pages = stat_get("bio_pages");
+	wait_until_shared(pages);
+	EXPECT_ENOUGH(SLICE_PAGES, shared_since(pages));
+	writer_stop(&writer);
+	EXPECT_EQ(0, sys_write("/sys/power/pm_test", "none"));
+	EXPECT_EQ(0, writer.err);
+	EXPECT_EQ(0, writer.wrong);
+	EXPECT_EQ(0, device_verify(&self->device));
 }
 
 /* What was reported as written is there, and what could not be is reported. */
