@@ -29,8 +29,8 @@
  *    still write to it through a stale TLB entry.
  * 3. A full plug list, counted in pages, becomes a *batch*: one object of a fixed
  *    pool, and one work item. A partial plug list is *pushed* before kswapd sleeps,
- *    by swapoff, by a task that waits as its last resort, and at the latest after
- *    a tick.
+ *    by swapoff, by what stops the queue, by a task that waits in scq_wait(), and at
+ *    the latest after a tick.
  * 4. A worker *cancels* the folios of the batch that are in use again or that have
  *    no user left. It *stores* the others in order, ends their writeback, and
  *    *finishes* their reclaim: it removes each folio that nobody has taken back
@@ -89,8 +89,8 @@
 #define SWAP_COMPRESS_NODE_SHIFT	6
 
 /*
- * Twice what the defaults need on one node. If smaller batches, a larger bound or
- * more nodes need more, kswapd stores.
+ * Twice as many batches as the default bound fills on one node. If smaller batches,
+ * a larger bound or more nodes use up all of them, kswapd stores folios itself.
  */
 #define SWAP_COMPRESS_POOL_BATCHES	(2 * SWAP_COMPRESS_MAX_PAGES / SWAP_CLUSTER_MAX)
 
@@ -345,8 +345,9 @@ static void swap_compress_reset_memcgs(long nr_pages)
 		/*
 		 * Pairs with scq_reserve(): if the slot had pages that were accepted
 		 * just now, we see them in flight. If it gets them later, the
-		 * exchange fails, unless as many pages have left it as came. Then the
-		 * slot counts too few pages until it is cleared again.
+		 * exchange fails. Only if as many pages have left the slot as came,
+		 * the exchange succeeds although it should not, and the slot counts
+		 * too few pages until it is cleared again.
 		 */
 		smp_rmb();
 		if (nr && scq_inflight(swap_compress_scq) == nr_pages)

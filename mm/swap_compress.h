@@ -246,9 +246,10 @@ static inline bool swap_compress_owns(struct folio *folio)
 }
 
 /*
- * UFFDIO_MOVE found a page that is not mapped as exclusive, or was not when it was
- * swapped. Returns -EBUSY if the page is shared. If it is not, it may have been read
- * while it was queued. Then returns another error, for swap_compress_unshare().
+ * UFFDIO_MOVE found a page that is not mapped as exclusive, or that was not when it
+ * was swapped. Returns -EBUSY if the page is shared. Otherwise the page may have been
+ * read while it was queued, and swap_compress_unshare() can make it exclusive. Then
+ * returns -ENOTUNIQ or -ENOLCK.
  */
 static inline int swap_compress_move_error(struct folio *folio)
 {
@@ -262,7 +263,7 @@ static inline int swap_compress_move_swap_error(swp_entry_t entry)
 		       -ENOTUNIQ : -EBUSY;
 }
 
-/* Is an error one of these others? */
+/* Does this error mean that swap_compress_unshare() can help? */
 static inline bool swap_compress_may_unshare(int err)
 {
 	return err == -ENOTUNIQ || err == -ENOLCK;

@@ -163,7 +163,10 @@ static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight
 	struct blk_plug_cb *cb;
 	struct scq_bios *bios;
 
-	/* Not reclaim's own: who has the rest of the plug stored must be free to reclaim. */
+	/*
+	 * A task that reclaims does not plug its bio: whoever stores the rest of the
+	 * plug must be allowed to reclaim.
+	 */
 	if (current->flags & PF_MEMALLOC || !scq_has_room_for_bios(scq, nr_inflight) ||
 	    scq_should_fail(SCQ_FAULT_POOL))
 		return false;

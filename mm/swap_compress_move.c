@@ -12,7 +12,7 @@
 #include "swap_compress_internal.h"
 
 /**
- * __swap_compress_move_error() - why must a page not move that is mapped as shared?
+ * __swap_compress_move_error() - find out why a page that is not exclusive cannot move
  * @folio: folio that is mapped, not as exclusive; its page table is locked
  *
  * do_swap_page() maps a queued folio as if it were shared, so that a write copies it.

@@ -88,8 +88,8 @@ static bool scq_wait_unless_stuck(struct scq *scq, const struct scq_need *need,
  * @timeout: in jiffies; a store may need a lock that the task holds
  *
  * For a task that reclaimed nothing, or needs particular pages. A task that has enough
- * to begin with lacks something else. It does not wait, and is not told that there was
- * progress, or it could try for ever.
+ * to begin with does not lack the pages in flight. It does not wait, and is not told
+ * that there was progress, or it could try for ever.
  *
  * Context: may sleep, killable. Locks that a store needs may be held.
  * Return: true if the task waited, and there is enough now. It does not wait if there
@@ -127,8 +127,8 @@ bool scq_wait_longer(struct scq *scq, const struct scq_need *need, long timeout)
  * them, and a task that leaves wakes the next. A task that goes on waiting wakes
  * none, so that a batch does not wake all.
  *
- * A task that has enough to begin with lacks something else, and does not wait. A
- * task does not wait for workers of lower priority either.
+ * A task that has enough to begin with does not lack the pages in flight, so it does
+ * not wait. A task does not wait for workers of lower priority either.
  *
  * Context: may sleep, killable. No lock is held that a store needs.
  * Return: true if the task waited, and there is enough now.
@@ -480,8 +480,8 @@ static bool swap_compress_charge_enough(const struct scq_need *need)
 }
 
 /*
- * If pages are in flight that are charged to the cgroup or a descendant: all pages in
- * flight, since pages of others may come first.
+ * Returns 0 if no page in flight is charged to the cgroup or a descendant. Otherwise
+ * returns all pages in flight, because workers may store pages of others first.
  */
 static long swap_compress_charge_inflight(const struct scq_need *need,
 					  long *finished)

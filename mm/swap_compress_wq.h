@@ -21,8 +21,8 @@ struct scq;
 
 /*
  * Upper end of the batch_pages knob. A worker stores a whole batch before it frees
- * any of it, so this times the number of workers bounds what they take from the
- * reserves. Only a larger folio exceeds it.
+ * any of it, unless it has to wait for a disk. So this times the number of workers
+ * bounds what they take from the reserves. Only a larger folio exceeds it.
  */
 #define SCQ_MAX_BATCH_PAGES	128U
 
@@ -33,7 +33,8 @@ struct scq;
  *
  * SCQ_STORED to SCQ_CANCELLED_FREED are the results of a queued folio: their sum is
  * SCQ_QUEUED when nothing is in flight. A new counter also needs a name in
- * scq_stat_names[], and a line in Documentation/ABI.
+ * scq_stat_names[], and a line in Documentation/ABI, in tools/mm/swap_compress_stat
+ * and in pressure.c of the selftests.
  */
 enum scq_stat {
 	SCQ_QUEUED,		/* handed over to the workqueue */
@@ -47,7 +48,7 @@ enum scq_stat {
 	SCQ_CANCELLED_FREED,	/* not stored: its last user is gone */
 	SCQ_FREED,		/* freed by a worker */
 	SCQ_PUT_BACK,		/* returned to the LRU: in use, failed, or write under way */
-	SCQ_WAITS,		/* times that a task waited in scq_wait() */
+	SCQ_WAITS,		/* times that a task waited for what is in flight */
 	SCQ_THROTTLED,		/* times that a task waited instead of reclaiming */
 	SCQ_BIO_PAGES,		/* of others' write bios, given to a worker */
 	SCQ_INLINE_NOT_KSWAPD,	/* another task reclaims */
@@ -247,7 +248,7 @@ bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout);
 /* Points at which fault injection can fail; bits of scq_fault_points */
 enum scq_fault {
 	SCQ_FAULT_STORE,	/* the store of a folio */
-	SCQ_FAULT_POOL,		/* getting a batch object */
+	SCQ_FAULT_POOL,		/* getting a batch object, or memory for a bio */
 	SCQ_FAULT_BIO,		/* a write to the device */
 	SCQ_FAULT_DELAY,	/* not a failure: a worker begins late */
 };

@@ -37,7 +37,7 @@ DEFINE_EVENT(swap_compress_folio, swap_compress_queue,
 
 /**
  * swap_compress_store - a worker is done with the write of a folio
- * @folio:	the folio, under writeback
+ * @folio:	the folio; under writeback, unless @result is "submitted"
  * @result:	"stored" and the like, "failed" or why it was cancelled: the
  *		counter's name
  */
