@@ -12,11 +12,12 @@
 #include <linux/blkdev.h>
 #include <linux/cpumask.h>
 #include <linux/init.h>
-#include <linux/sched/mm.h>
+#include <linux/sched/rt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swap.h>
 #include <linux/wait_bit.h>
+#include <trace/events/block.h>
 #include "swap.h"
 #include "swap_compress_internal.h"
 
@@ -41,7 +42,6 @@
  * @work:	the work item
  * @bios:	in the order in which they were submitted
  * @nr_pages:	size of all of them
- * @noreclaim:	the submitter was reclaiming memory
  * @scq:	queue
  * @nr_inflight:	the device's pages in flight
  * @write:	stores and ends a bio
@@ -51,7 +51,6 @@ struct scq_bios {
 	struct work_struct work;
 	struct bio_list bios;
 	unsigned int nr_pages;
-	bool noreclaim;
 	struct scq *scq;
 	atomic_t *nr_inflight;
 	scq_write_fn write;
@@ -79,7 +78,6 @@ static void scq_init_bios(struct scq_bios *bios, struct scq *scq,
 			  atomic_t *nr_inflight, scq_write_fn write)
 {
 	bio_list_init(&bios->bios);
-	bios->noreclaim = current->flags & PF_MEMALLOC;
 	bios->scq = scq;
 	bios->nr_inflight = nr_inflight;
 	bios->write = write;
@@ -114,17 +112,10 @@ static void scq_write_bios(struct scq_bios *bios)
 static void scq_bios_work(struct work_struct *work)
 {
 	struct scq_bios *bios = container_of(work, struct scq_bios, work);
-	unsigned int noreclaim;
 
 	/* First, so that they are counted when a bio ends */
 	scq_count(bios->scq, SCQ_BIO_PAGES, bios->nr_pages);
-	if (bios->noreclaim) {
-		noreclaim = memalloc_noreclaim_save();
-		scq_write_bios(bios);
-		memalloc_noreclaim_restore(noreclaim);
-	} else {
-		scq_write_bios(bios);
-	}
+	scq_write_bios(bios);
 }
 
 static void scq_queue_bios(struct scq_bios *bios)
@@ -163,11 +154,7 @@ static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight
 	struct blk_plug_cb *cb;
 	struct scq_bios *bios;
 
-	/*
-	 * A task that reclaims does not plug its bio: whoever stores the rest of the
-	 * plug must be allowed to reclaim.
-	 */
-	if (current->flags & PF_MEMALLOC || !scq_has_room_for_bios(scq, nr_inflight) ||
+	if (!scq_has_room_for_bios(scq, nr_inflight) ||
 	    scq_should_fail(SCQ_FAULT_POOL))
 		return false;
 
@@ -187,6 +174,25 @@ static bool scq_plug_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight
 }
 
 /*
+ * Let go of what the task has plugged for the device, as if the plug ended. It must not
+ * wait for a bio that was submitted later.
+ */
+static void scq_end_plug(atomic_t *nr_inflight)
+{
+	struct blk_plug_cb *cb;
+
+	if (!current->plug)
+		return;
+	list_for_each_entry(cb, &current->plug->cb_list, list) {
+		if (cb->callback == scq_unplug_bios && cb->data == nr_inflight) {
+			list_del(&cb->list);
+			scq_unplug_bios(cb, false);
+			return;
+		}
+	}
+}
+
+/*
  * Make the first part of a large bio a bio of its own. The large one ends when all
  * parts have, with an error of any of them. Returns NULL if there is no memory.
  */
@@ -200,6 +206,7 @@ static struct bio *scq_split_bio(struct bio *bio)
 	if (IS_ERR_OR_NULL(part))	/* NULL before Linux 6.13 */
 		return NULL;
 	bio_chain(part, bio);
+	trace_block_split(part, bio->bi_iter.bi_sector);
 	return part;
 }
 
@@ -227,12 +234,16 @@ static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *nr_infli
  * Two bios may be stored at the same time, so that neither may have a part of a page:
  * the driver would read the page, change it, and lose what the other one wrote.
  *
+ * A task that reclaims, and one with a real-time priority, does not wait for a worker
+ * that may have to reclaim, or to wait for a CPU.
+ *
  * Context: any.
  * Return: true if they may.
  */
 bool scq_may_share_bio(struct bio *bio)
 {
-	return num_online_cpus() > 1 && bio->bi_iter.bi_size &&
+	return num_online_cpus() > 1 && !(current->flags & PF_MEMALLOC) &&
+	       !rt_or_dl_task(current) && bio->bi_iter.bi_size &&
 	       !(bio->bi_opf & (REQ_SWAP | REQ_NOWAIT | REQ_POLLED | REQ_FUA |
 				REQ_PREFLUSH)) &&
 	       IS_ALIGNED(bio->bi_iter.bi_sector << SECTOR_SHIFT, PAGE_SIZE) &&
@@ -255,19 +266,20 @@ bool scq_may_share_bio(struct bio *bio)
 struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *nr_inflight,
 			  scq_write_fn write)
 {
-	bool whole = true;
 	struct bio *part;
 
-	while (bio_sectors(bio) > SCQ_BIO_SECTORS) {
+	if (bio_sectors(bio) <= SCQ_BIO_SECTORS &&
+	    scq_plug_bio(scq, bio, nr_inflight, write))
+		return NULL;
+	scq_end_plug(nr_inflight);
+	while (scq_is_idle(scq) && bio_sectors(bio) > SCQ_BIO_SECTORS) {
 		part = scq_split_bio(bio);
 		if (!part)
-			return bio;
+			break;
 		if (!scq_queue_part(scq, part, nr_inflight, write))
 			write(part);
-		whole = false;
 	}
-	/* Workers have enough of a bio of which this is the rest. */
-	return whole && scq_plug_bio(scq, bio, nr_inflight, write) ? NULL : bio;
+	return bio;
 }
 
 /**
@@ -285,7 +297,9 @@ struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *nr_infligh
 void swap_compress_share_bio(struct bio *bio, atomic_t *nr_inflight,
 			     void (*write)(struct bio *bio))
 {
-	if (swap_compress_on() && swap_compress_scq->bio_wq && scq_may_share_bio(bio))
+	/* Pairs with scq_bio_init() */
+	if (swap_compress_on() && smp_load_acquire(&swap_compress_scq->bio_wq) &&
+	    scq_may_share_bio(bio))
 		bio = scq_share_bio(swap_compress_scq, bio, nr_inflight, write);
 	if (bio)
 		write(bio);
@@ -299,6 +313,7 @@ EXPORT_SYMBOL_GPL(swap_compress_share_bio);
  */
 static int __init scq_bio_init(void)
 {
+	struct workqueue_struct *wq;
 	int err;
 
 	if (!swap_compress_scq)
@@ -306,14 +321,15 @@ static int __init scq_bio_init(void)
 	err = bioset_init(&scq_bio_set, BIO_POOL_SIZE, 0, 0);
 	if (err)
 		return err;
-	swap_compress_scq->bio_wq = alloc_workqueue("swap_compress_bio",
-						    WQ_UNBOUND | WQ_MEM_RECLAIM |
-						    WQ_SYSFS,
-						    scq_nr_bio_workers());
-	if (!swap_compress_scq->bio_wq) {
+	wq = alloc_workqueue("swap_compress_bio",
+			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
+			     scq_nr_bio_workers());
+	if (!wq) {
 		bioset_exit(&scq_bio_set);
 		return -ENOMEM;
 	}
+	/* From here on bios are shared, which takes the set. */
+	smp_store_release(&swap_compress_scq->bio_wq, wq);
 	return 0;
 }
 late_initcall(scq_bio_init);

@@ -47,7 +47,6 @@ static struct device_under_test {
 	unsigned int stored[DEVICE_PAGES];	/* times */
 	unsigned int by_submitter;	/* pages */
 	unsigned int by_workers;
-	unsigned int noreclaim;		/* pages of workers that may use reserves */
 	unsigned int nr_bios;		/* parts count each */
 } dut;
 
@@ -66,8 +65,6 @@ static void test_write(struct bio *bio)
 		dut.by_workers += nr_pages;
 	else
 		dut.by_submitter += nr_pages;
-	if (works && current->flags & PF_MEMALLOC)
-		dut.noreclaim += nr_pages;
 	while (nr_pages--) {
 		if (page == dut.fails)
 			bio->bi_status = BLK_STS_IOERR;
@@ -368,6 +365,47 @@ static void sleep_unplugs(struct kunit *test)
 	expect_stored(test, 0, 2);
 }
 
+static void expect_small_bios_ended(struct kunit *test, const struct sent *sent)
+{
+	KUNIT_EXPECT_EQ(test, 1, sent[0].ended);
+	KUNIT_EXPECT_EQ(test, 1, sent[1].ended);
+}
+
+/* Otherwise they would wait for all that the task writes before its plug ends. */
+static void small_bios_go_before_a_large_one(struct kunit *test)
+{
+	struct sent sent[3] = {};
+	struct bio *large = make_bio(test, &sent[2], 2, BIO_PAGES, 0);
+	struct blk_plug plug;
+
+	send_small(test, sent, 2, &plug);
+	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
+	send_bio(large);
+	expect_small_bios_ended(test, sent);
+	blk_finish_plug(&plug);
+	expect_ended(test, sent, 3, BLK_STS_OK);
+	expect_stored(test, 0, 2 + BIO_PAGES);
+}
+
+static void small_bios_go_before_one_without_room(struct kunit *test)
+{
+	struct sent sent[3] = {};
+	struct bio *last = make_bio(test, &sent[2], 2, 1, 0);
+	struct blk_plug plug;
+
+	send_small(test, sent, 2, &plug);
+	KUNIT_EXPECT_EQ(test, 0, dut.by_submitter);
+	/* As if others had taken it */
+	atomic_add(DEVICE_PAGES, &dut.nr_inflight);
+	send_bio(last);
+	atomic_sub(DEVICE_PAGES, &dut.nr_inflight);
+	expect_small_bios_ended(test, sent);
+	KUNIT_EXPECT_EQ(test, 3, dut.by_submitter);
+	blk_finish_plug(&plug);
+	expect_ended(test, sent, 3, BLK_STS_OK);
+	expect_stored(test, 0, 3);
+}
+
 /* With a plug: each of them is submitted by a task that sleeps afterwards. */
 static void bios_of_one_size(struct kunit *test, struct sent *sent,
 			     unsigned int nr, unsigned int nr_pages,
@@ -442,6 +480,8 @@ static void workers_are_for_reclaim_first(struct kunit *test)
 			scq_reserve(&dut.scq, first_online_node, 1, 128));
 	send(test, &sent[0], 0, BIO_PAGES, 0);
 	KUNIT_EXPECT_EQ(test, BIO_PAGES, dut.by_submitter);
+	/* Not even split */
+	KUNIT_EXPECT_EQ(test, 1, dut.nr_bios);
 	scq_unreserve(&dut.scq, first_online_node, 1);
 
 	send(test, &sent[1], BIO_PAGES, BIO_PAGES, 0);
@@ -460,46 +500,6 @@ static void stopped_queue_takes_nothing(struct kunit *test)
 	scq_start(&dut.scq);
 	expect_ended(test, &sent, 1, BLK_STS_OK);
 	expect_stored(test, 0, BIO_PAGES);
-}
-
-static void worker_of_reclaim_uses_reserves(struct kunit *test)
-{
-	struct sent sent[2] = {};
-	unsigned int noreclaim;
-
-	send(test, &sent[0], 0, 2 * PART_PAGES, 0);
-	flush_workqueue(dut.wq);
-	KUNIT_EXPECT_EQ(test, 0, dut.noreclaim);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.by_workers);
-
-	noreclaim = memalloc_noreclaim_save();
-	send(test, &sent[1], 2 * PART_PAGES, 2 * PART_PAGES, 0);
-	memalloc_noreclaim_restore(noreclaim);
-	flush_workqueue(dut.wq);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.noreclaim);
-	expect_ended(test, sent, 2, BLK_STS_OK);
-
-	/* The same worker, for somebody else */
-	memset(sent, 0, sizeof(sent));
-	memset(dut.stored, 0, sizeof(dut.stored));
-	send(test, &sent[0], 0, 2 * PART_PAGES, 0);
-	expect_ended(test, sent, 1, BLK_STS_OK);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.noreclaim);
-}
-
-/* A plug may also hold bios whose stores may have to reclaim. */
-static void reclaim_does_not_use_the_plug(struct kunit *test)
-{
-	struct sent sent[PART_PAGES] = {};
-	unsigned int noreclaim = memalloc_noreclaim_save();
-	struct blk_plug plug;
-
-	send_small(test, sent, PART_PAGES, &plug);
-	KUNIT_EXPECT_EQ(test, PART_PAGES, dut.by_submitter);
-	blk_finish_plug(&plug);
-	memalloc_noreclaim_restore(noreclaim);
-	expect_ended(test, sent, PART_PAGES, BLK_STS_OK);
-	expect_stored(test, 0, PART_PAGES);
 }
 
 #ifdef CONFIG_FAULT_INJECTION
@@ -539,8 +539,8 @@ static void some_bios_are_never_shared(struct kunit *test)
 		REQ_SWAP, REQ_NOWAIT, REQ_POLLED, REQ_FUA, REQ_PREFLUSH,
 	};
 	struct sent sent[ARRAY_SIZE(flags) + 3] = {};
+	unsigned int i, noreclaim;
 	struct bio *bio;
-	unsigned int i;
 
 	if (num_online_cpus() == 1)
 		kunit_skip(test, "needs two CPUs: with one, no bio is shared");
@@ -561,8 +561,16 @@ static void some_bios_are_never_shared(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, scq_may_share_bio(bio));
 	bio_endio(bio);
 
-	/* Whether it waits does not matter yet. */
+	/* Of a task that must not wait for workers */
 	bio = make_bio(test, &sent[i + 2], 0, BIO_PAGES, REQ_SYNC);
+	noreclaim = memalloc_noreclaim_save();
+	KUNIT_EXPECT_FALSE(test, scq_may_share_bio(bio));
+	memalloc_noreclaim_restore(noreclaim);
+	sched_set_fifo_low(current);
+	KUNIT_EXPECT_FALSE(test, scq_may_share_bio(bio));
+	sched_set_normal(current, 0);
+
+	/* Whether the task waits does not matter yet. */
 	KUNIT_EXPECT_TRUE(test, scq_may_share_bio(bio));
 	bio_endio(bio);
 }
@@ -578,12 +586,12 @@ static struct kunit_case swap_compress_bio_cases[] = {
 	KUNIT_CASE(some_go_to_a_worker_with_the_plug),
 	KUNIT_CASE(few_are_not_worth_a_worker),
 	KUNIT_CASE(sleep_unplugs),
+	KUNIT_CASE(small_bios_go_before_a_large_one),
+	KUNIT_CASE(small_bios_go_before_one_without_room),
 	KUNIT_CASE(without_room_the_submitter_stores),
 	KUNIT_CASE(room_is_for_tasks_that_sleep_too),
 	KUNIT_CASE(workers_are_for_reclaim_first),
 	KUNIT_CASE(stopped_queue_takes_nothing),
-	KUNIT_CASE(worker_of_reclaim_uses_reserves),
-	KUNIT_CASE(reclaim_does_not_use_the_plug),
 	KUNIT_CASE(without_memory_the_submitter_stores),
 	KUNIT_CASE(some_bios_are_never_shared),
 	{}
