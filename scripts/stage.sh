@@ -11,37 +11,62 @@ series_lines() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/bases/series" 2>/dev/null || true
 }
 
-# The file of a patch: the base's own, or that of the base from which it takes what is the same.
-base_patch() {	# BASE PATCH
+# A base, and those from which it takes what is the same.
+base_chain() {	# BASE
 	local base=$1
-	while [[ -n $base && ! -e $ROOT/bases/$base/$2 ]]; do
+	while [[ -n $base ]]; do
+		echo "$base"
 		base=$(base_parent "$base")
 	done
-	[[ -n $base ]] || die "bases/series names $2, which bases/$1 does not have"
-	echo "$ROOT/bases/$base/$2"
+}
+
+# The file of a patch: that of the first base that has it.
+find_patch() {	# PATCH BASE...
+	local base
+	for base in "${@:2}"; do
+		if [[ -e $ROOT/bases/$base/$1 ]]; then
+			echo "$ROOT/bases/$base/$1"
+			return
+		fi
+	done
+	die "bases/series names $1, which bases/$2 does not have"
+}
+
+base_patch() {	# BASE PATCH
+	local -a chain
+	mapfile -t chain < <(base_chain "$1")
+	find_patch "$2" "${chain[@]}"
 }
 
 # All of them, in order.
 base_patches() {	# BASE
 	local patch
+	local -a chain
+	mapfile -t chain < <(base_chain "$1")
 	while read -r patch _; do
-		base_patch "$1" "$patch"
+		find_patch "$patch" "${chain[@]}"
 	done < <(series_lines)
 }
 
-# The parts of a patch that are about files of a list, or about others.
-patch_parts() {	# listed|others LIST-FILE PATCH-FILE
+# The parts of patches that are about files of a list, or about others.
+patch_parts() {	# listed|others LIST-FILE PATCH-FILE...
 	awk -v which="$1" 'FILENAME == ARGV[1] { list["b/" $0]; next }
+		FNR == 1 { wanted = 0 }
 		/^diff --git / { wanted = ($4 in list) == (which == "listed") }
-		wanted' "$2" "$3"
+		wanted' "${@:2}"
+}
+
+# Those of some patches that change a file of a list
+patches_about() {	# LIST-FILE PATCH-FILE...
+	awk 'FILENAME == ARGV[1] { list["b/" $0]; next }
+		/^diff --git / && $4 in list { print FILENAME; nextfile }' "$@"
 }
 
 # What the patches change in files that the kernel has. What they change in new files, these have already.
 hooks() {	# BASE
-	local patch
-	base_patches "$1" | while IFS= read -r patch; do
-		patch_parts others <(all_overlay_files) "$patch"
-	done
+	local -a patches
+	mapfile -t patches < <(base_patches "$1")
+	patch_parts others <(all_overlay_files) "${patches[@]}"
 }
 
 # Some trees have been cut down to what is built. What the series changes in these files, which the tree does not have,
@@ -70,7 +95,9 @@ overlay_files() {	# PATH...
 	local path
 	for path; do
 		[[ -e $ROOT/$path ]] || die "bases/series names $path, which does not exist"
-		if [[ -d $ROOT/$path ]] && git -C "$ROOT" rev-parse --git-dir >/dev/null 2>&1; then
+		if [[ -f $ROOT/$path ]]; then
+			echo "$path"
+		elif git -C "$ROOT" rev-parse --git-dir >/dev/null 2>&1; then
 			git -C "$ROOT" ls-files -co --exclude-standard -- "$path"
 		else
 			(cd "$ROOT" && find "$path" -type f)
@@ -123,15 +150,16 @@ stage_pristine() {	# BASE TREE STAGE
 # A later commit may add an idea to overlay files of this one. Overlay files have all ideas: it is taken out here.
 without_later_ideas() {	# BASE STAGE PATCH OVERLAY-FILE...
 	local base=$1 stage=$2 patch=$3 later output
+	local -a all_later
 	shift 3
+	mapfile -t all_later < <(base_patches "$base" | sed "0,/\/$patch\$/d")
+	((${#all_later[@]})) || return 0
 	while IFS= read -r later; do
-		later=$(base_patch "$base" "$later")
-		grep -qxF -f <(patched_files "$later") <(printf '%s\n' "$@") || continue
 		output=$(cd "$stage" && GIT_CEILING_DIRECTORIES=${stage%/*} GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
 			git apply -R --whitespace=nowarn "${@/#/--include=}" "$later" 2>&1) ||
 			die "${later#"$ROOT"/} is not what it adds to the files of $patch. Make it again:
 $output"
-	done < <(series_lines | cut -d' ' -f1 | sed "0,/^$patch\$/d" | tac)
+	done < <(patches_about <(printf '%s\n' "$@") "${all_later[@]}" | tac)
 }
 
 # One commit of the series onto a staging folder.
@@ -142,9 +170,11 @@ stage_commit() {	# BASE STAGE WHAT-TREE PATCH OVERLAY-PATH...
 	mapfile -t files < <(overlay_files "$@")
 	for file in "${files[@]}"; do
 		[[ ! -e $stage/$file ]] || die "$what already has $file, which swap_compress adds"
-		(cd "$ROOT" && cp --parents "$file" "$stage/")
 	done
-	((${#files[@]} == 0)) || without_later_ideas "$base" "$stage" "$patch" "${files[@]}"
+	if ((${#files[@]})); then
+		(cd "$ROOT" && cp --parents "${files[@]}" "$stage/")
+		without_later_ideas "$base" "$stage" "$patch" "${files[@]}"
+	fi
 	# A commit of new files only has a message but nothing to patch, as has one that the base has no use for.
 	patch=$(base_patch "$base" "$patch")
 	[[ -n $(patched_files "$patch") ]] || return 0
