@@ -272,7 +272,7 @@ struct bio *scq_share_bio(struct scq *scq, struct bio *bio, atomic_t *nr_infligh
 	    scq_plug_bio(scq, bio, nr_inflight, write))
 		return NULL;
 	scq_end_plug(nr_inflight);
-	while (scq_is_idle(scq) && bio_sectors(bio) > SCQ_BIO_SECTORS) {
+	while (bio_sectors(bio) > SCQ_BIO_SECTORS) {
 		part = scq_split_bio(bio);
 		if (!part)
 			break;
