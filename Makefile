@@ -22,6 +22,7 @@ OUT ?= out/series-$(BASE)
 BUG ?=
 KCONFIG ?=
 ifeq ($(origin OUT),file)
+bench-bundle: OUT = out/bench-$(BASE)
 android: OUT = out/android-$(BASE)
 deb: OUT = out/deb-$(BASE)
 endif
@@ -57,10 +58,10 @@ Variable  Range                                            Default
   KDIR    a kernel tree or tarball of BASE to use instead  none: the pinned release is fetched
   LLVM    0 for gcc, 1, a suffix such as -19, a folder ending in /  x86_64: 0, arm64: -19
   JOBS    1 to 4096                                        the number of CPUs
-  CPUS    1 to 16, of the guest                            2
-  MEM     64 to 65536 MiB, of the guest                    400
+  CPUS    1 to 16, of the guest (make demo, timeline)      2
+  MEM     128 to 65536 MiB, of the guest (make demo, bench, timeline)  400
   ACCEL   tcg, kvm (used only when a guest boots with it)  tcg
-  OUT     an empty or new folder                           out/series-BASE, make android and deb: out/android-BASE, out/deb-BASE
+  OUT     an empty or new folder                           out/series-BASE, and out/android-BASE, out/deb-BASE, out/bench-BASE
   KCONFIG a kernel's configuration (make deb)              the running kernel's
   BUG     a whole number, for the patches of make android  none
   COMP    lz4, zstd, lzo-rle (make demo, timeline)         lz4

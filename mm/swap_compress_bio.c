@@ -234,8 +234,9 @@ static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *nr_infli
  * Two bios may be stored at the same time, so that neither may have a part of a page:
  * the driver would read the page, change it, and lose what the other one wrote.
  *
- * A task that reclaims, and one with a real-time priority, does not wait for a worker
- * that may have to reclaim, or to wait for a CPU.
+ * A task that reclaims does not wait for a worker that may have to reclaim. One with a
+ * real-time priority or a negative nice value does not wait for a worker's CPU. Other
+ * tasks do, also if the administrator has given workers a higher nice value.
  *
  * Context: any.
  * Return: true if they may.
@@ -243,7 +244,8 @@ static bool scq_queue_part(struct scq *scq, struct bio *part, atomic_t *nr_infli
 bool scq_may_share_bio(struct bio *bio)
 {
 	return num_online_cpus() > 1 && !(current->flags & PF_MEMALLOC) &&
-	       !rt_or_dl_task(current) && bio->bi_iter.bi_size &&
+	       !rt_or_dl_task(current) && task_nice(current) >= 0 &&
+	       bio->bi_iter.bi_size &&
 	       !(bio->bi_opf & (REQ_SWAP | REQ_NOWAIT | REQ_POLLED | REQ_FUA |
 				REQ_PREFLUSH)) &&
 	       IS_ALIGNED(bio->bi_iter.bi_sector << SECTOR_SHIFT, PAGE_SIZE) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Shared by swap_compress.c and the files beside it that wait, stop for suspend, and
- * offer knobs. swap_compress.h declares what the rest of mm uses.
+ * Shared by swap_compress.c and the files beside it that store, wait, stop for suspend,
+ * and offer knobs. swap_compress.h declares what the rest of mm uses.
  */
 #ifndef _MM_SWAP_COMPRESS_INTERNAL_H
 #define _MM_SWAP_COMPRESS_INTERNAL_H
@@ -24,6 +24,12 @@ extern bool swap_compress_proactive;
 unsigned long swap_compress_node_limit(struct pglist_data *pgdat);
 long swap_compress_memcg_inflight(const struct mem_cgroup *memcg);
 bool swap_compress_has_slot_users(struct folio *folio);
+
+/* swap_compress_store.c, in the order in which a worker calls them */
+void swap_compress_cancel(struct scq_job *job);
+void swap_compress_store_memory(struct scq_job *job);
+void swap_compress_submit_async(struct scq_job *job);
+void swap_compress_store_device(struct scq_job *job);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 void swap_compress_end_writeback(struct scq_job *job);

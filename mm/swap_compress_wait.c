@@ -163,8 +163,11 @@ bool scq_throttle(struct scq *scq, const struct scq_need *need, long timeout)
  * may be in flight is stored within that time, unless workers get no CPU.
  */
 #define SWAP_COMPRESS_WAIT	(HZ / 2)
-/* The longest that a task waits that could as well reclaim for itself */
-#define SWAP_COMPRESS_THROTTLE	(HZ / 50)
+/*
+ * The longest that a task waits that could as well reclaim for itself. Where it waits,
+ * CPUs are busy, and by the time it had reclaimed a batch, workers have stored several.
+ */
+#define SWAP_COMPRESS_THROTTLE	(HZ / 25)
 
 /* An allocation, as direct reclaim knows it */
 struct swap_compress_alloc {

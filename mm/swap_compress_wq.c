@@ -323,6 +323,18 @@ enum scq_stat scq_reserve(struct scq *scq, int nid, unsigned int nr_pages,
 }
 
 /**
+ * scq_is_awaited() - does a task wait for pages in flight?
+ * @scq: queue
+ *
+ * Context: any.
+ * Return: true if a task sleeps until pages are finished.
+ */
+bool scq_is_awaited(struct scq *scq)
+{
+	return wq_has_sleeper(&scq->progress);
+}
+
+/**
  * scq_unreserve() - give back room that scq_reserve() gave
  * @scq: queue
  * @nid: node of the pages
@@ -335,7 +347,7 @@ void scq_unreserve(struct scq *scq, int nid, unsigned long nr_pages)
 	bool last = !atomic_long_sub_return(nr_pages,
 					    &scq->nodes[nid].inflight_pages);
 
-	if (!wq_has_sleeper(&scq->progress))
+	if (!scq_is_awaited(scq))
 		return;
 	if (last)
 		wake_up_all(&scq->progress);
@@ -473,7 +485,7 @@ static void scq_note_nice(struct scq *scq)
 	int nice = task_nice(current);
 
 	/* The rescuer's says nothing about the others. */
-	if (nice != MIN_NICE && READ_ONCE(scq->nice) != nice)
+	if (!current_is_workqueue_rescuer() && READ_ONCE(scq->nice) != nice)
 		WRITE_ONCE(scq->nice, nice);
 }
 

@@ -197,6 +197,7 @@ int scq_stop(struct scq *scq, long timeout);
 
 enum scq_stat scq_reserve(struct scq *scq, int nid, unsigned int nr_pages,
 			  unsigned long limit);
+bool scq_is_awaited(struct scq *scq);
 void scq_unreserve(struct scq *scq, int nid, unsigned long nr_pages);
 void scq_plug(struct scq *scq, struct list_head *folios);
 void scq_push(struct scq *scq);

@@ -10,6 +10,7 @@
 out=$(realpath -m "$1")
 BASE=${BASE:-6.18}
 check_base "$BASE"
+check_one_of ARCH "${ARCH:-x86_64}" x86_64
 FILES=(scripts/common.sh scripts/stage.sh scripts/measure.sh scripts/guest.sh scripts/bench.sh guest/splats guest/splats.allowed
 	bench/cells bases/versions LICENSE)
 # What qemu reads when it boots a kernel on -machine q35.

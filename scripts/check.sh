@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # check.sh [--quick] [BASE...]: static checks of everything, for the given or all bases; with --quick without what takes
-# minutes for each base. Last line: N passed, N failed, N skipped.
+# minutes for each base. JOBS of them at a time. Last line: N passed, N failed, N skipped.
 # check.sh --one STAGE [BASE]: one of the stage_ functions below.
 
 . "$(dirname "$0")/common.sh"
@@ -515,24 +515,36 @@ fi
 
 quick=
 [[ ${1:-} != --quick ]] || { quick=yes; shift; }
-passed=0 failed=0 skipped=0
 # Each stage is a process of its own: in a condition, bash would not stop at its first error.
-run() {	# TITLE STAGE [BASE]
+judge() {	# TITLE STAGE [BASE]
 	local title=$1 output status=0 start=$EPOCHSECONDS
 	shift
 	output=$("$0" --one "$@" 2>&1) || status=$?
 	case $status in
 	0)
-		passed=$((passed + 1))
+		echo passed >>"$TMP/verdicts"
 		printf 'ok    %s (%d s)\n' "$title" $((EPOCHSECONDS - start)) ;;
 	"$SKIP")
-		skipped=$((skipped + 1))
+		echo skipped >>"$TMP/verdicts"
 		printf 'SKIP  %s: %s\n' "$title" "$output" ;;
 	*)
-		failed=$((failed + 1))
-		printf 'FAIL  %s\n' "$title"
-		head -n 60 <<<"$output" | sed 's/^/      /' ;;
+		echo failed >>"$TMP/verdicts"
+		# At once: another one may have something to say, too.
+		printf 'FAIL  %s\n%s\n' "$title" "$(head -n 60 <<<"$output" | sed 's/^/      /')" ;;
 	esac
+}
+
+started=0
+run() {	# TITLE STAGE [BASE]
+	while (($(jobs -rp | wc -l) >= JOBS)); do
+		wait -n || true	# killed: it is counted at the end
+	done
+	started=$((started + 1))
+	judge "$@" &
+}
+
+counted() {	# VERDICT
+	grep -cx "$1" "$TMP/verdicts" || true
 }
 
 given=("$@")
@@ -544,6 +556,8 @@ check_jobs
 check_llvm
 need source patch
 lock_cache
+make_tmp ""
+touch "$TMP/verdicts"
 run "shell scripts (shellcheck)" shellcheck
 run "Python scripts parse" python
 run "spelling (codespell)" spelling
@@ -568,5 +582,9 @@ for base in "${given[@]}"; do
 	run "$base: off, a static branch in each place ($BRANCHES)" off_cost "$base"
 	run "$base: each step of the series builds, option on and off" steps "$base"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-((failed == 0))
+wait
+failed=$(counted failed)
+# A stage without a verdict was killed.
+lost=$((started - $(wc -l <"$TMP/verdicts")))
+echo "$(counted passed) passed, $((failed + lost)) failed, $(counted skipped) skipped"
+((failed + lost == 0))

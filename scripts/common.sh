@@ -180,6 +180,13 @@ lock_cache() {
 	export SC_LOCK_HELD=1
 }
 
+# Of those that run at the same time under one holder's lock, one makes a thing and the others wait for it.
+lock_thing() {	# PATH
+	mkdir -p "${1%/*}" || die "cannot make the folder ${1%/*}"
+	exec 8>>"$1.lock"
+	flock 8
+}
+
 # A temporary folder, removed at exit and when the next one is made. Not for a subshell: it sets traps.
 make_tmp() {	# [PARENT]
 	[[ -z ${TMP:-} ]] || rm -rf "$TMP"

@@ -91,6 +91,21 @@ commit_series() {	# FOLDER
 	done < <(series_lines)
 }
 
+# The cover letter, in which {N} is commit N of bases/series: with its number in this series. A line about one that this base
+# does without is left out.
+number_cover() {
+	awk 'NR == FNR { number[+substr($1, 1, 4)] = NR; next }
+		{
+			while (match($0, /[{][0-9]+[}]/)) {
+				n = number[+substr($0, RSTART + 1, RLENGTH - 2)]
+				if (!n)
+					next
+				$0 = substr($0, 1, RSTART - 1) n substr($0, RSTART + RLENGTH)
+			}
+			print
+		}' "$TMP/committed" "$ROOT/bases/cover.txt"
+}
+
 # The cover letter goes to everybody whom MAINTAINERS names for one of the patches.
 address_cover() {	# FOLDER
 	local patched list
@@ -112,7 +127,7 @@ start=$(git -C "$TMP/repo" rev-parse HEAD)
 commit_series "$TMP/repo"
 cover=()
 if [[ -z $android && -e $ROOT/bases/cover.txt ]]; then
-	git -C "$TMP/repo" config branch.series.description "$(cat "$ROOT/bases/cover.txt")"
+	git -C "$TMP/repo" config branch.series.description "$(number_cover)"
 	cover=(--cover-letter --cover-from-description=subject)
 fi
 git -C "$TMP/repo" format-patch -q -n --stat=72 "${cover[@]}" -o "$TMP/out" "$start..HEAD"

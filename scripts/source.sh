@@ -166,7 +166,8 @@ $CACHE/dl/$pool_name"
 
 lock_cache
 need source
-mkdir -p "$CACHE/dl" "$CACHE/src"
+mkdir -p "$CACHE/dl"
+lock_thing "$CACHE/src/$base"
 if [[ -n $KDIR ]]; then
 	from_kdir
 elif [[ ! -e $tree.stamp || ! -d $tree ]]; then

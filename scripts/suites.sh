@@ -14,6 +14,7 @@ check_arch
 check_one_of LENGTH "$length" short long
 check_jobs
 check_llvm
+grep -qE -e "$ONLY" <<<"" || (($? == 1)) || die "ONLY=$ONLY is no regular expression"
 
 # The kernel's selftests of mm that are built; a base that lacks one goes without it.
 MM=(cow uffd-unit-tests madv_populate ksm_functional_tests process_madv split_huge_page_test migration mremap_test
@@ -201,5 +202,6 @@ else
 	job=fio initrd+=-fio
 	guest fio 7200 "fio/ext4 fio/f2fs fio/device" --mem 768
 fi
+((passed + failed + skipped)) || die "ONLY=$ONLY matches no test of the $length form"
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))

@@ -9,7 +9,11 @@
 
 . "$(dirname "$0")/common.sh"
 
+[[ -n $KDIR || ${BASE:-6.18}-${ARCH:-x86_64} == 6.18-x86_64 ]] ||
+	die "make test has stages of its own for other bases and for arm64. BASE= and ARCH= are for make kunit, suites, kmi, and with KDIR"
 [[ -n $KDIR ]] || BASE=6.18
+# It narrows make suites.
+unset ONLY
 SOAK=${SOAK:-3600} STAGES=${STAGES:-} TIME_LIMIT=${TIME_LIMIT:-}
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
@@ -240,23 +244,24 @@ patching() {	# MORE-PARAMETERS
 		--append "panic_on_warn=1 ramdisk_size=32768 sc.job=integration $1"
 }
 
-small() {
-	guest "64 MiB" qemu 2 --mem 64 --append "panic_on_warn=1 sc.job=small"
-	guest "128 MiB, 8 CPUs" qemu 2 --mem 128 --cpus 8 --append "panic_on_warn=1 sc.job=small"
-	guest "one CPU" qemu 2 --mem 128 --cpus 1 --append "panic_on_warn=1 sc.job=small"
+small() {	# CONFIG LITTLE-MIB MORE-MIB
+	local parameters="panic_on_warn=1 kasan=off"
+	# A name is part of a file's, in which QEMU takes no comma.
+	guest "$2 MiB" "$1" 2 --mem "$2" --append "$parameters sc.job=small"
+	guest "$3 MiB and 8 CPUs" "$1" 2 --mem "$3" --cpus 8 --append "$parameters sc.job=small"
+	guest "$3 MiB and one CPU" "$1" 2 --mem "$3" --cpus 1 --append "$parameters sc.job=small"
+}
+
+limit() {
 	guest "zram at its limit" qemu 2 --mem 128 --expect 'Write-error on swap-device' \
 		--append "panic_on_warn=1 sc.job=limit"
 }
 
 # What a change must pass. The quick ones first.
 everyday() {
-	local base
 	run "static checks" "source patch" check
-	# 7.1 has two CPUs on UML.
-	for base in 6.18 7.1; do
-		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
-	done
-	run "guests with 64 MiB, with 8 CPUs, with one CPU, with zram at its limit, $BASE" "source patch build guest" small
+	# 7.1 has two CPUs on UML. KUnit of $BASE is among the stages of arm64.
+	run_clang "KUnit, UML, Clang, 7.1" "source patch build kunit" kunit 7.1 um
 	run "integration test in a guest, debug kernel, $BASE" "source patch build guest" integration debug "sc.without=$LONG"
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
@@ -266,20 +271,22 @@ everyday() {
 		"sc.program=swap_compress_test,swap_change_test sc.test=$PATCHED"
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 	run_arm64 "KUnit, arm64 with two CPUs, $BASE" "source patch build kunit guest" kunit "$BASE" arm64
+	run_arm64 "guests with 96 MiB, 8 CPUs, one CPU, arm64 as in Android's GKI, $BASE" "source patch build guest" \
+		small gki 96 128
 	run_arm64 "some of the integration test, arm64 as in Android's GKI, $BASE" "source patch build guest" \
 		tagged some integration gki "kasan=off sc.program=swap_memcg_v1_test,swap_compress_test,swap_mte_test sc.test=$ON_ARM64"
-	run_clang "KUnit, UML, Clang, $BASE" "source patch build kunit" kunit "$BASE" um
 }
 
 # What everyday() leaves out: all bases, and the long forms on one of them.
 long_forms() {
 	local base
 	for base in $(bases); do
-		[[ $base != 6.12 ]] || run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
+		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
 		run "KUnit, x86_64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" x86_64
 		run "all static checks, $base" "source patch" long_check "$base"
+		run "guests with 64 MiB, 8 CPUs, one CPU, $base" "source patch build guest" on_base "$base" small qemu 64 128
+		run "zram at its limit, $base" "source patch build guest" on_base "$base" limit
 		[[ $base != "$BASE" ]] || continue
-		run "small guests, $base" "source patch build guest" on_base "$base" small
 		run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
 		run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" waits
 		run "all of the integration test, debug kernel, $base" "source patch build guest" on_base "$base" integration debug
@@ -302,7 +309,8 @@ long_forms() {
 	run "all of it on a debug kernel that patches its code, $BASE" "source patch build guest" \
 		tagged all patching sc.program=swap_compress_test,swap_change_test,swap_move_test
 	run "what the integration test of make test leaves out, debug kernel, $BASE" "source patch build guest" \
-		tagged long integration debug "sc.program=swap_compress_test,swap_large_test sc.test=$LONG"
+		tagged long integration debug \
+		"sc.program=$(printf 'swap_%s_test,' compress change zswap large memcg report fault pm) sc.test=$LONG"
 	run "all of the integration test, classic LRU, debug kernel, $BASE" "source patch build guest" \
 		tagged "all classic" integration debug sc.lru_gen=0
 	run "all of the integration test, KCSAN and kmemleak, $BASE" "source patch build guest" integration kcsan
@@ -325,8 +333,11 @@ own_tree() {
 
 ON_ARM64=charges_follow_to_swap,reclaimed_memory_comes_back,refault_while_reclaimed,a_wrong_tag_is_seen,tags_come_back,tags_change_while_reclaimed,of_each_page_if_it_has_tags
 # What takes minutes and is near another test
-LONG=who_is_alone_does_not_wait,of_256_kib
-PATCHED=reclaimed_memory_comes_back,refault_while_reclaimed,toggled_under_load,everything_at_once
+LONG=who_is_alone_does_not_wait,of_256_kib,is_not_handed_over_with_a_disk,parts_dropped_while_reclaimed
+LONG+=,tight_limit_under_load,inline_device,failing_slab_sends_folios_to_the_disk,hibernation_under_load
+LONG+=,stuck_store_refuses_suspend,full_pool_is_counted_once,zram_reloaded_under_load,removed_with_queued_folios
+LONG+=,disk_under_load
+PATCHED=reclaimed_memory_comes_back,toggled_under_load
 CLASSIC=reclaimed_memory_comes_back,refault_while_reclaimed,exit_with_queued_pages,toggled_under_load
 
 all=${1:-}

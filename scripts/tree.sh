@@ -44,6 +44,7 @@ if [[ $variant == pristine ]]; then
 fi
 tree=$CACHE/tree/$(base_id "$base")${variant:+-$variant}
 check_series "$base"
+lock_thing "$tree"
 want=$(stamp | sha256sum)
 if [[ ! -d $tree || $(cat "$tree.stamp" 2>/dev/null) != "$want" ]]; then
 	make_tmp "$CACHE"

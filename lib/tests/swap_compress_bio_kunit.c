@@ -566,6 +566,8 @@ static void some_bios_are_never_shared(struct kunit *test)
 	memalloc_noreclaim_restore(noreclaim);
 	sched_set_fifo_low(current);
 	KUNIT_EXPECT_FALSE(test, scq_may_share_bio(bio));
+	sched_set_normal(current, -1);
+	KUNIT_EXPECT_FALSE(test, scq_may_share_bio(bio));
 	sched_set_normal(current, 0);
 
 	/* Whether the task waits does not matter yet. */

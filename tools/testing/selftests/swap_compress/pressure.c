@@ -483,6 +483,8 @@ void run_on(unsigned int cpu)
 }
 
 static struct setting knobs[] = {
+	{ .path = VM "compaction_proactiveness" },
+	{ .path = VM "swappiness" },
 	{ .path = LRU_GEN "enabled" },
 	{ .path = LRU_GEN "min_ttl_ms" },
 	{ .path = SWAP_COMPRESS "max_inflight_pages" },
@@ -495,6 +497,8 @@ static struct setting knobs[] = {
 	{ .path = WORKQUEUE "cpumask" },
 	{ .path = WORKQUEUE "affinity_scope" },
 	{ .path = WORKQUEUE "affinity_strict" },
+	{ .path = CPU1_ONLINE },
+	{ .path = "/sys/power/image_size" },
 	{ .path = ZSWAP "enabled" },
 	{ .path = ZSWAP "compressor" },
 	{ .path = ZSWAP "max_pool_percent" },
@@ -508,29 +512,47 @@ void stats_read(struct stats *stats)
 	stats->failed = stat_get("failed");
 }
 
-const char *test_begin(struct stats *stats)
-{
-	if (sys_long(SWAP_COMPRESS "enabled") < 0)
-		return "needs a kernel with CONFIG_SWAP_COMPRESS_WQ";
-	if (!swap_device[0])
-		return "needs swap on a synchronous device (zram)";
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		return "needs more than one CPU";
-	set_oom_adj("0");	/* not what take_memory() set */
-	settings_save(knobs, ARRAY_SIZE(knobs));
-	settings_save(watermarks, ARRAY_SIZE(watermarks));
-	if (sys_write(SWAP_COMPRESS "enabled", "1"))
-		return "needs to be root";
-	stats_read(stats);
-	return NULL;
-}
-
 void test_end(void)
 {
 	fault(FAULT_OWN, 0);
 	fault_set(FAULT_OWN, "delay_ms", 20);
 	settings_restore(knobs, ARRAY_SIZE(knobs));
 	reclaim_stop();
+}
+
+/* Disks that tests swap to, if they are named there */
+static const char * const disks[] = {
+	"SWAP_COMPRESS_DISK", "SWAP_COMPRESS_RAM_DISK", "SWAP_COMPRESS_NULL_BLK",
+};
+
+/* What a test of this program that was killed before its own end has left behind */
+static void clean_up(void)
+{
+	unsigned int i;
+
+	test_end();
+	for (i = 0; i < ARRAY_SIZE(disks); i++) {
+		if (getenv(disks[i]) && !swapoff(getenv(disks[i])))
+			swapon(swap_device, 0);
+	}
+}
+
+const char *test_begin(struct stats *stats)
+{
+	if (sys_long(SWAP_COMPRESS "enabled") < 0)
+		return "needs a kernel with CONFIG_SWAP_COMPRESS_WQ";
+	if (!swap_device[0])
+		return "needs swap on a synchronous device (zram)";
+	if (access(FAULT_DIR FAULT_OWN, F_OK) && !access(FAULT_DIR "failslab", F_OK))
+		errx(1, "others can inject faults, but there is no " FAULT_OWN);
+	clean_up();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		return "needs more than one CPU";
+	set_oom_adj("0");	/* not what take_memory() set */
+	if (sys_write(SWAP_COMPRESS "enabled", "1"))
+		return "needs to be root";
+	stats_read(stats);
+	return NULL;
 }
 
 #define FIRST_BYTES	MIB	/* of file systems and partition tables too */
@@ -602,25 +624,36 @@ int swap_back_from(const char *device)
 	return 0;
 }
 
-/* The first device of /proc/swaps. */
-static void find_swap(void)
+static bool is_synchronous(const char *device)
 {
-	char line[256];
-	FILE *swaps = fopen("/proc/swaps", "re");
+	const char *named = getenv("SWAP_COMPRESS_SWAP");
 
-	if (!swaps)
-		return;
-	if (fgets(line, sizeof(line), swaps) &&
-	    fgets(line, sizeof(line), swaps))
-		sscanf(line, "%127s", swap_device);
-	fclose(swaps);
+	if (named)
+		return !strcmp(device, named);
+	return !strncmp(device, "/dev/zram", 9) || !strncmp(device, "/dev/ram", 8);
 }
 
-/* Locks away all memory but what an area and a little more need. */
-static void take_memory(void)
+/* A ram disk that a test overwrites is not what others swap to. */
+static void find_swap(void)
 {
-	/* What the kernel itself keeps is of no use: 20 MiB once khugepaged has run */
-	unsigned long keep = (AREA_MIB + SPARE_MIB) * 1024 +
+	const char *ram_disk = getenv("SWAP_COMPRESS_RAM_DISK") ?: "";
+	FILE *swaps = fopen("/proc/swaps", "re");
+	char line[256], device[128];
+
+	while (swaps && !swap_device[0] && fgets(line, sizeof(line), swaps)) {
+		if (sscanf(line, "%127s", device) == 1 &&
+		    is_synchronous(device) && strcmp(device, ram_disk))
+			strcpy(swap_device, device);
+	}
+	if (swaps)
+		fclose(swaps);
+}
+
+/* Locks away all memory but what is asked for, and a little more. */
+static void take_memory(unsigned long left_mib)
+{
+	/* What the kernel itself keeps is of no use. */
+	unsigned long keep = (left_mib + SPARE_MIB) * 1024 +
 			     sys_long(VM "min_free_kbytes");
 	unsigned long free;
 	unsigned int round;
@@ -656,14 +689,16 @@ static void take_memory(void)
 		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
 }
 
-void pressure_init(bool lock_memory)
+void pressure_init(unsigned long left_mib)
 {
 	find_swap();
 	if (!swap_device[0] || sys_long(SWAP_COMPRESS "enabled") < 0)
 		return;
+	settings_save(knobs, ARRAY_SIZE(knobs));
+	settings_save(watermarks, ARRAY_SIZE(watermarks));
 	mix_open(&mix, getenv("SWAP_COMPRESS_MIX") ?: MIX_FILE);
 	/* The watermarks are to be what a test sets, whatever is fragmented. */
 	sys_write_long(VM "watermark_boost_factor", 0);
-	if (lock_memory)
-		take_memory();
+	if (left_mib)
+		take_memory(left_mib);
 }

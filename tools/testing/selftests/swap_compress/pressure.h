@@ -13,7 +13,7 @@
 #include "sysfile.h"
 
 #define TIMEOUT		480		/* seconds; emulated, with KASAN */
-#define AREA_MIB	48UL
+#define AREA_MIB	24UL
 #define AREA_PAGES	(AREA_MIB * PAGES_PER_MIB)
 #define LOADERS		2
 
@@ -21,14 +21,17 @@
 #define LRU_GEN		"/sys/kernel/mm/lru_gen/"
 
 extern struct mix mix;
-extern char swap_device[128];	/* the first of /proc/swaps */
+/*
+ * The first of /proc/swaps that is zram or a ram disk, or is named in SWAP_COMPRESS_SWAP
+ */
+extern char swap_device[128];
 
 /*
  * To be called first by main(): finds the swap device, opens the content, and
- * if asked to locks away all memory but what an area and a little more need. Does
+ * unless @left_mib is 0 locks away all memory but that and a little more. Does
  * nothing without swap or the feature, so that the tests can be skipped.
  */
-void pressure_init(bool lock_memory);
+void pressure_init(unsigned long left_mib);
 
 /* Memory under test, and the generation each of its pages is in. */
 struct area {

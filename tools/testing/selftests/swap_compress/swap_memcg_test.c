@@ -6,6 +6,7 @@
  * Needs what swap_compress_test needs, cgroup v2 at /sys/fs/cgroup with the
  * memory controller, and CONFIG_ZSWAP for some.
  */
+#include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +22,6 @@
 #define ROOT	"/sys/fs/cgroup/"
 #define GROUP	ROOT "swap_compress/"
 
-static int group_make(void)
-{
-	sys_write(ROOT "cgroup.subtree_control", "+memory");
-	if (mkdir(GROUP, 0755) && errno != EEXIST)
-		return -errno;
-	return sys_long(GROUP "memory.current") < 0 ? -ENOENT : 0;
-}
-
 /* Its processes have just ended: they may need a moment to be gone. */
 static int group_remove(void)
 {
@@ -38,6 +31,15 @@ static int group_remove(void)
 	while ((ret = rmdir(GROUP)) && errno == EBUSY && --tries)
 		sleep_ms(10);
 	return ret ? -errno : 0;
+}
+
+static int group_make(void)
+{
+	sys_write(ROOT "cgroup.subtree_control", "+memory");
+	group_remove();		/* of a test that was killed, with its limits */
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		return -errno;
+	return sys_long(GROUP "memory.current") < 0 ? -ENOENT : 0;
 }
 
 /* A field of memory.stat or memory.events; -1: there is none. */
@@ -156,6 +158,7 @@ TEST_F_TIMEOUT(memcg, tight_limit_under_load, TIMEOUT)
 	ASSERT_EQ(0, sys_write_long(GROUP "memory.max",
 				    AREA_PAGES * PAGE_BYTES / 2));
 	EXPECT_EQ(0, group_run(load_for_a_while));
+	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
 }
 
@@ -187,6 +190,7 @@ static int lock_while_queued(void)
 
 TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
 {
+	unsigned long waits;
 	int status;
 
 	if (!delay_workers())
@@ -197,10 +201,12 @@ TEST_F_TIMEOUT(memcg, limit_waits_for_what_is_queued, TIMEOUT)
 				    LIMIT_PAGES * PAGE_BYTES));
 	/* Some batch is to end soon. */
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "batch_pages", "8"));
+	waits = stat_get("waits");
 	status = group_run(lock_while_queued);
 	EXPECT_ENOUGH(1, status != 2);
 	if (status != 2)
 		EXPECT_EQ(0, status);
+	EXPECT_ENOUGH(1, stat_get("waits") - waits);
 	EXPECT_EQ(0, group_field("memory.events", "oom_kill"));
 }
 
@@ -321,8 +327,9 @@ static unsigned long device_writes(void)
 
 	snprintf(path, sizeof(path), "/sys/block/%s/stat",
 		 strrchr(swap_device, '/') + 1);
-	if (!sys_read(path, text, sizeof(text)))
-		sscanf(text, "%*u %*u %*u %*u %lu", &writes);
+	if (sys_read(path, text, sizeof(text)) ||
+	    sscanf(text, "%*u %*u %*u %*u %lu", &writes) != 1)
+		errx(1, "cannot read %s", path);
 	return writes;
 }
 
@@ -371,6 +378,6 @@ TEST_F_TIMEOUT(memcg, without_leave_nothing_reaches_the_device, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init(true);
+	pressure_init(AREA_MIB);
 	return test_harness_run(argc, argv);
 }

@@ -48,6 +48,9 @@ FIXTURE_SETUP(memcg_v1)
 	if (lacks)
 		SKIP(return test_end(), "%s", lacks);
 	unlink(END);
+	/* What a test that was killed has left */
+	set_mem_limit("0");
+	rmdir(GROUP);
 	ASSERT_EQ(0, mkdir(GROUP, 0755));
 }
 
@@ -175,6 +178,6 @@ TEST_F_TIMEOUT(memcg_v1, soft_limit_without_progress, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init(true);
+	pressure_init(AREA_MIB);
 	return test_harness_run(argc, argv);
 }

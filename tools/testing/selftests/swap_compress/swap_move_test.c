@@ -489,6 +489,6 @@ TEST_F_TIMEOUT(move, shared_pages_stay, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init(true);
+	pressure_init(AREA_MIB);
 	return test_harness_run(argc, argv);
 }

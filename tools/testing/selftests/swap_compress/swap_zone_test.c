@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	/* What is locked away goes elsewhere as long as ZONE_MOVABLE is full. */
-	pressure_init(true);
+	pressure_init(AREA_MIB);
 	if (movable != MAP_FAILED)
 		munmap(movable, bytes + 1);
 	return test_harness_run(argc, argv);

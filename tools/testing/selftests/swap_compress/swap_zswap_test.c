@@ -324,6 +324,6 @@ TEST_F_TIMEOUT(zswap_share, stored_pages_do_not_wait_for_a_disk, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	pressure_init(true);
+	pressure_init(AREA_MIB);
 	return test_harness_run(argc, argv);
 }

@@ -9,6 +9,7 @@
 #define SWAP_COMPRESS	"/sys/kernel/mm/swap_compress/"
 #define WORKQUEUE	"/sys/devices/virtual/workqueue/swap_compress/"
 #define VM		"/proc/sys/vm/"
+#define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
 #define NS_PER_S	1000000000UL
 
 /* Text of a small file without the newline; 0 or -errno. */
