@@ -196,6 +196,12 @@ static struct setting watermarks[] = {
 	{ .path = VM "watermark_scale_factor" },
 };
 
+void reclaim_goes_on(void)
+{
+	revive_kswapd();
+	kswapd_wake();
+}
+
 void reclaim_stop(void)
 {
 	settings_restore(watermarks, ARRAY_SIZE(watermarks));
@@ -368,7 +374,7 @@ bool load_until(const char *name, unsigned long value)
 		if (stat_get(name) > value)
 			return true;
 		sleep_ms(100);
-		kswapd_wake();
+		reclaim_goes_on();
 	}
 	return false;
 }

@@ -73,6 +73,8 @@ void settings_restore(const struct setting *setting, unsigned int nr);
  * Whoever allocates later keeps it at work.
  */
 void reclaim_start(void);
+/* What is in use all the time cannot be reclaimed: kswapd may have given up. */
+void reclaim_goes_on(void);
 void reclaim_stop(void);
 /* Lets kswapd reclaim part of what is there; returns the pages it freed. */
 unsigned long reclaim(void);
@@ -172,8 +174,8 @@ unsigned long not_queued(void);
 /*
  * On a machine that is slow or busy, less may happen than a test needs to have
  * shown something. Such a test fails, but as "too little" if nothing else is wrong
- * with it: it may be run again. For how much happened only: a counter that says
- * why something happened is a matter of EXPECT_LT() and the like.
+ * with it: it may be run again, twice. For how much happened, and not for how much
+ * must not.
  */
 #define TOO_LITTLE	5	/* exit code; the harness takes it for a failure */
 

@@ -168,12 +168,22 @@ TEST_F_TIMEOUT(swap_compress, zero_pages_reach_no_store, TIMEOUT)
 	area_unmap(&area);
 }
 
+/* kswapd does not take what is used all the time: half a second at most. */
+static void rest_until_queued(unsigned long nr_pages)
+{
+	unsigned int tries = 50;
+
+	reclaim_goes_on();
+	while (stat_get("queued") < nr_pages && --tries)
+		sleep_ms(10);
+}
+
 /* The same pages that kswapd is taking are used, in the same order. */
 TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 {
 	unsigned long cancelled = stat_get("cancelled_refault");
 	bool delayed = delay_workers();
-	unsigned long page, i;
+	unsigned long queued, page, i;
 	struct area area;
 
 	area_map(&area, AREA_PAGES);
@@ -186,14 +196,15 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 			area.gen[page]++;
 			page_fill(&area, page);
 		}
-		/* kswapd is to have a CPU, and reason to go on. */
+		/* kswapd is to have a CPU. */
 		if (i % 16 == 0)
 			sleep_ms(1);
 		if (i % 512)
 			continue;
-		if (stat_get("queued") > self->stats.queued + 5000)
+		queued = stat_get("queued");
+		if (queued > self->stats.queued + 5000)
 			break;
-		kswapd_wake();
+		rest_until_queued(queued + 64);
 	}
 	EXPECT_QUEUED(&self->stats, 1000);
 	reclaim_stop();
@@ -216,7 +227,7 @@ TEST_F_TIMEOUT(swap_compress, refault_while_reclaimed, TIMEOUT)
 	EXPECT_TRUE(idle_sums_are_right());
 	/* Without a delay there may be a worker for each batch at once. */
 	if (delayed)
-		EXPECT_LT(cancelled, stat_get("cancelled_refault"));
+		EXPECT_ENOUGH(1, stat_get("cancelled_refault") - cancelled);
 	EXPECT_EQ(0, area_verify(&area));
 	area_unmap(&area);
 }
@@ -288,8 +299,7 @@ TEST_F_TIMEOUT(swap_compress, exit_with_queued_pages, TIMEOUT)
 	EXPECT_TRUE(idle_sums_are_right());
 	if (delayed) {
 		EXPECT_ENOUGH(1, seen);
-		if (seen)
-			EXPECT_LT(cancelled, stat_get("cancelled_freed"));
+		EXPECT_ENOUGH(1, stat_get("cancelled_freed") - cancelled);
 	}
 	EXPECT_QUEUED(&self->stats, 256);
 	/*
@@ -416,7 +426,7 @@ TEST_F_TIMEOUT(swap_compress, allocations_wait_for_workers, TIMEOUT)
 	busy_start(&busy);
 	overfill(&area, &before, &after);
 	busy_stop(&busy);
-	EXPECT_LT(throttled, stat_get("throttled"));
+	EXPECT_ENOUGH(1, stat_get("throttled") - throttled);
 	EXPECT_EQ(before.oom_kill, after.oom_kill);
 	EXPECT_QUEUED(&self->stats, 500);
 	fault(FAULT_OWN, 0);

@@ -165,10 +165,10 @@ TEST_F_TIMEOUT(memcg_v1, soft_limit_without_progress, TIMEOUT)
 	ASSERT_EQ(0, set_mem_limit("1"));
 	ASSERT_EQ(0, sys_write(VM "min_free_kbytes", "2048"));
 	start = now_ns();
-	EXPECT_TRUE(kswapd_gives_up(240));
+	EXPECT_ENOUGH(1, kswapd_gives_up(240));
 	ksft_print_msg("after %lu ms, %lu failed\n", (now_ns() - start) / 1000000,
 		       stat_get("failed") - self->stats.failed);
-	EXPECT_LT(self->stats.failed, stat_get("failed"));
+	EXPECT_ENOUGH(1, stat_get("failed") - self->stats.failed);
 	EXPECT_EQ(0, set_mem_limit("0"));
 	reclaim_stop();
 	revive_kswapd();

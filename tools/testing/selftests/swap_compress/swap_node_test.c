@@ -260,7 +260,7 @@ TEST_F_TIMEOUT(node, pages_of_another_node_are_not_waited_for, TIMEOUT)
 	area_map(&area, QUEUED_PAGES / 2);
 	area_fill(&area);
 	area_page_out(&area);
-	ASSERT_LT(0, sys_long(SWAP_COMPRESS "inflight_pages"));
+	EXPECT_ENOUGH(1, sys_long(SWAP_COMPRESS "inflight_pages"));
 	/* From here on kswapd hands over nothing of the other node. */
 	settings_save(&swappiness, 1);
 	ASSERT_EQ(0, sys_write_long(VM "swappiness", 0));
