@@ -136,7 +136,7 @@ void settings_restore(const struct setting *setting, unsigned int nr)
 
 void revive_kswapd(void)
 {
-	size_t bytes = meminfo_kib("MemFree") * 1024 + 4 * MIB;
+	size_t bytes = free_kib() * 1024 + 4 * MIB;
 	unsigned int node;
 	char path[64];
 	void *memory;
@@ -181,7 +181,7 @@ void reclaim_start(void)
 
 	revive_kswapd();
 	/* Free is also what the lists of CPUs may give back any time. */
-	min = meminfo_kib("MemFree") + zoneinfo_sum("count:") * (PAGE_BYTES / 1024);
+	min = free_kib() + zoneinfo_sum("count:") * (PAGE_BYTES / 1024);
 	/* low = min + step, high = low + step */
 	min += (LOW_MIB - STEP_MIB) * 1024;
 	if (sys_write_long(VM "min_free_kbytes", min < 1024 ? 1024 : min) ||
@@ -678,7 +678,7 @@ static void take_memory(unsigned long left_mib)
 		sleep_ms(100);
 	}
 
-	free = meminfo_kib("MemFree");
+	free = free_kib();
 	if (free <= keep)
 		ksft_exit_fail_msg("too little memory: %lu KiB are free, %lu are needed\n",
 				   free, keep);
@@ -692,7 +692,7 @@ static void take_memory(unsigned long left_mib)
 	/* If memory runs out, it is a test that fails, not all that follow it. */
 	set_oom_adj("-1000");
 	ksft_print_msg("left %lu of %lu KiB, %lu pages are in lists of CPUs\n",
-		       meminfo_kib("MemFree"), free, zoneinfo_sum("count:"));
+		       free_kib(), free, zoneinfo_sum("count:"));
 }
 
 void pressure_init(unsigned long left_mib)

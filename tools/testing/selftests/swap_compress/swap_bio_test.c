@@ -306,8 +306,14 @@ TEST_F_TIMEOUT(bio, written_beside_swap, TIMEOUT)
 	load_start(&load, AREA_PAGES);
 	ASSERT_EQ(0, writer_start(&writer, &self->device));
 	load_until("queued", self->stats.queued + 1000);
-	/* Between what is swapped, which goes first */
-	load_until("bio_pages", self->pages + SLICE_PAGES - 1);
+	/* What is swapped goes first, and is to leave workers some time. */
+	for (tries = 0; tries < 60 && shared_since(self->pages) < SLICE_PAGES;
+	     tries++) {
+		reclaim_stop();
+		sleep_ms(500);
+		reclaim_start();
+		sleep_ms(100);
+	}
 	for (tries = 0; tries < 600 && writer_wrote(&writer) < DEVICE_MIB; tries++)
 		sleep_ms(100);
 	writer_stop(&writer);

@@ -149,7 +149,7 @@ TEST_F_TIMEOUT(fault, no_write_succeeds, TIMEOUT)
  */
 static void expect_no_kill(struct __test_metadata *_metadata, pid_t pid)
 {
-	unsigned long waits = stat_get("waits"), free = meminfo_kib("MemFree");
+	unsigned long waits = stat_get("waits"), free = free_kib();
 	unsigned int tries = 200;
 	long in_time;
 
@@ -215,7 +215,7 @@ TEST_F_TIMEOUT(fault, kswapd_waits_before_it_kills, TIMEOUT)
 	memset(area.base, 0, area.pages * PAGE_BYTES);
 	/* Little must be free: between the watermarks is a part of what is. */
 	ASSERT_EQ(0, sys_write(VM "min_free_kbytes", "2048"));
-	rest = meminfo_kib("MemFree") * 1024 - 1536 * PAGE_BYTES;
+	rest = free_kib() * 1024 - 1536 * PAGE_BYTES;
 	locked = mmap(NULL, rest, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, locked);

@@ -16,7 +16,7 @@
 /* A quarter of what is free */
 static unsigned long pages(void)
 {
-	return meminfo_kib("MemFree") / (PAGE_BYTES / 1024) / 4;
+	return free_kib() / (PAGE_BYTES / 1024) / 4;
 }
 
 /* What is colder than the load, and not for the queue, goes first. */

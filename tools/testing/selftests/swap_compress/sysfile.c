@@ -100,6 +100,38 @@ unsigned long meminfo_kib(const char *name)
 	errx(1, "/proc/meminfo: no %s", name);
 }
 
+/* None, if the kernel does not have this file */
+static unsigned long reserved_free_pages(void)
+{
+	FILE *file = fopen("/proc/pagetypeinfo", "re");
+	unsigned long pages = 0, nr;
+	unsigned int order;
+	char line[512];
+	int at, length;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		at = 0;
+		sscanf(line, "Node %*d, zone %*s type HighAtomic %n", &at);
+		for (order = 0; at && sscanf(line + at, "%lu %n", &nr, &length) == 1;
+		     order++) {
+			pages += nr << order;
+			at += length;
+		}
+	}
+	if (file)
+		fclose(file);
+	return pages;
+}
+
+unsigned long free_kib(void)
+{
+	unsigned long reserved = reserved_free_pages() *
+				 (PAGE_BYTES / 1024);
+	unsigned long free = meminfo_kib("MemFree");
+
+	return free > reserved ? free - reserved : 0;
+}
+
 double idle_seconds(void)
 {
 	unsigned long idle, iowait;

@@ -25,6 +25,12 @@ unsigned long stat_get(const char *name);
 unsigned long meminfo_kib(const char *name);
 
 /*
+ * What is free, in KiB, without the reserve for atomic allocations of several pages,
+ * which watermarks do not count.
+ */
+unsigned long free_kib(void);
+
+/*
  * Sum over all lines of /proc/zoneinfo "name value", or "name: value" if @name
  * has the colon.
  */
