@@ -136,10 +136,11 @@ void settings_restore(const struct setting *setting, unsigned int nr)
 
 void revive_kswapd(void)
 {
-	size_t bytes = free_kib() * 1024 + 4 * MIB;
 	unsigned int node;
 	char path[64];
 	void *memory;
+	size_t bytes;
+	long spare;
 
 	if (!zoneinfo_sum("node_unreclaimable:"))
 		return;
@@ -148,6 +149,9 @@ void revive_kswapd(void)
 		ksft_print_msg("swap is nearly full: kswapd stays asleep\n");
 		return;
 	}
+	/* Not more: there may be no more to reclaim. */
+	spare = free_kib() - sys_long(VM "min_free_kbytes");
+	bytes = (spare > 0 ? spare : 0) * 1024 + 2 * MIB;
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory != MAP_FAILED)

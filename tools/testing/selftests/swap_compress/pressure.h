@@ -82,7 +82,7 @@ unsigned long reclaim(void);
 unsigned long reclaim_until(const char *name, unsigned long growth);
 /*
  * When there was nothing left to reclaim, kswapd has given up and stays asleep
- * until a task reclaims with success: let one allocate more than is free.
+ * until a task reclaims with success: let one allocate so much that it has to.
  */
 void revive_kswapd(void);
 /*
