@@ -151,7 +151,7 @@ void revive_kswapd(void)
 	}
 	/* Not more: there may be no more to reclaim. */
 	spare = free_kib() - sys_long(VM "min_free_kbytes");
-	bytes = (spare > 0 ? spare : 0) * 1024 + 2 * MIB;
+	bytes = (spare > 0 ? spare : 0) * 1024 + 4 * MIB;
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory != MAP_FAILED)
@@ -199,12 +199,6 @@ static struct setting watermarks[] = {
 	{ .path = VM "min_free_kbytes" },
 	{ .path = VM "watermark_scale_factor" },
 };
-
-void reclaim_goes_on(void)
-{
-	revive_kswapd();
-	kswapd_wake();
-}
 
 void reclaim_stop(void)
 {
@@ -378,7 +372,7 @@ bool load_until(const char *name, unsigned long value)
 		if (stat_get(name) > value)
 			return true;
 		sleep_ms(100);
-		reclaim_goes_on();
+		kswapd_wake();
 	}
 	return false;
 }

@@ -73,8 +73,6 @@ void settings_restore(const struct setting *setting, unsigned int nr);
  * Whoever allocates later keeps it at work.
  */
 void reclaim_start(void);
-/* What is in use all the time cannot be reclaimed: kswapd may have given up. */
-void reclaim_goes_on(void);
 void reclaim_stop(void);
 /* Lets kswapd reclaim part of what is there; returns the pages it freed. */
 unsigned long reclaim(void);

@@ -299,20 +299,21 @@ TEST_F_TIMEOUT(bio, off_means_that_the_submitter_writes, TIMEOUT)
 
 TEST_F_TIMEOUT(bio, written_beside_swap, TIMEOUT)
 {
+	unsigned int rounds, tries;
 	struct writer writer;
-	unsigned int tries;
 	struct load load;
 
 	load_start(&load, AREA_PAGES);
 	ASSERT_EQ(0, writer_start(&writer, &self->device));
 	load_until("queued", self->stats.queued + 1000);
 	/* What is swapped goes first, and is to leave workers some time. */
-	for (tries = 0; tries < 60 && shared_since(self->pages) < SLICE_PAGES;
-	     tries++) {
+	for (rounds = 0; rounds < 10 && shared_since(self->pages) < SLICE_PAGES;
+	     rounds++) {
 		reclaim_stop();
-		sleep_ms(500);
+		for (tries = 0; tries < 100 &&
+		     shared_since(self->pages) < SLICE_PAGES; tries++)
+			sleep_ms(50);
 		reclaim_start();
-		sleep_ms(100);
 	}
 	for (tries = 0; tries < 600 && writer_wrote(&writer) < DEVICE_MIB; tries++)
 		sleep_ms(100);

@@ -227,7 +227,7 @@ TEST_F_TIMEOUT(change, compaction_under_load, TIMEOUT)
 			       stat_get("queued") < self->stats.queued + 500);
 	     i++) {
 		sleep_ms(150);
-		reclaim_goes_on();
+		kswapd_wake();
 		EXPECT_EQ(0, sys_write(VM "compact_memory", "1"));
 	}
 	EXPECT_QUEUED(&self->stats, 500);

@@ -173,7 +173,8 @@ static void rest_until_queued(unsigned long nr_pages)
 {
 	unsigned int tries = 50;
 
-	reclaim_goes_on();
+	revive_kswapd();
+	kswapd_wake();
 	while (stat_get("queued") < nr_pages && --tries)
 		sleep_ms(10);
 }

@@ -203,7 +203,7 @@ TEST_F_TIMEOUT(large, used_in_parts_while_reclaimed, TIMEOUT)
 		if (i % 16 == 0 &&
 		    stat_get("queued") > self->stats.queued + 2000)
 			break;
-		reclaim_goes_on();
+		kswapd_wake();
 	}
 	EXPECT_QUEUED(&self->stats, 500);
 	EXPECT_ENOUGH(1, sys_long(self->swpout) - swpout);
@@ -227,7 +227,7 @@ TEST_F_TIMEOUT(large, parts_dropped_while_reclaimed, TIMEOUT)
 		if (sys_long(self->swpout) > swpout)
 			break;
 		sleep_ms(10);
-		reclaim_goes_on();
+		kswapd_wake();
 	}
 	for (i = 5; i < area.pages; i += 16)
 		madvise(area.base + i * PAGE_BYTES, 3 * PAGE_BYTES,

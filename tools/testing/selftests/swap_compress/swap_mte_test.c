@@ -307,7 +307,7 @@ TEST_F_TIMEOUT(mte, tags_change_while_reclaimed, TIMEOUT)
 	reclaim_start();
 	for (i = 0; i < 300; i++) {
 		sleep_ms(100);
-		reclaim_goes_on();
+		kswapd_wake();
 		if (stat_get("queued") > self->stats.queued + 5000 &&
 		    stat_get("cancelled_refault") > cancelled)
 			break;

@@ -29,7 +29,7 @@ static void wait_until_queued(const struct stats *stats)
 		    stat_get("freed") > stats->freed)
 			break;
 		sleep_ms(50);
-		reclaim_goes_on();
+		kswapd_wake();
 	}
 }
 

@@ -239,7 +239,7 @@ TEST_F_TIMEOUT(wait, classic_lru_leaves_some_to_isolate, TIMEOUT)
 		now = sys_long(SWAP_COMPRESS "inflight_pages");
 		nr_inflight = now > nr_inflight ? now : nr_inflight;
 		sleep_ms(5);
-		reclaim_goes_on();
+		kswapd_wake();
 	}
 	reclaim_stop();
 	ksft_print_msg("at most %lu pages in flight, %lu inactive\n", nr_inflight,
