@@ -127,6 +127,7 @@ static void load_over(struct __test_metadata *_metadata, const char *disk)
 {
 	unsigned long stored = stat_get("stored_zswap");
 	unsigned long written;
+	unsigned int tries;
 	struct vmstat vm;
 	struct load load;
 
@@ -141,8 +142,12 @@ static void load_over(struct __test_metadata *_metadata, const char *disk)
 	vmstat_read(&vm);
 	written = vm.pswpout;
 	EXPECT_EQ(0, sys_write(ZSWAP "max_pool_percent", "1"));
-	sleep_ms(2000);
-	vmstat_read(&vm);
+	for (tries = 0; tries < 600 && (tries < 20 || vm.pswpout == written);
+	     tries++) {
+		sleep_ms(100);
+		kswapd_wake();
+		vmstat_read(&vm);
+	}
 	EXPECT_ENOUGH(1, vm.pswpout - written);
 	EXPECT_EQ(0, load_stop(&load));
 	ASSERT_EQ(0, swap_back_from(disk)) {
