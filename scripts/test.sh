@@ -17,7 +17,7 @@ unset ONLY
 SOAK=${SOAK:-3600} STAGES=${STAGES:-} TIME_LIMIT=${TIME_LIMIT:-}
 LOGS=$CACHE/log
 # Seconds; under emulation the debug kernel is some twenty times slower than the machine.
-GUEST_TIMEOUT=3600
+GUEST_TIMEOUT=7200
 
 passed=0 failed=0 skipped=0
 # Before the name of a guest's logs: who runs the same guest in another way.

@@ -22,6 +22,7 @@
 #define STEP_MIB	6L		/* from there to where it sleeps */
 #define ENOUGH_PAGES	1024UL		/* for a test to mean something */
 #define SETTLE_MS	180000
+#define LOAD_MS		60000
 
 #define MIX_FILE	"/data/mix"
 
@@ -368,9 +369,12 @@ bool load_until(const char *name, unsigned long value)
 {
 	unsigned int waited;
 
-	for (waited = 0; waited < SETTLE_MS / 100; waited++) {
+	for (waited = 0; waited < LOAD_MS / 100; waited++) {
 		if (stat_get(name) > value)
 			return true;
+		/* It may have given up before the load got going. */
+		if (waited % 50 == 49)
+			revive_kswapd();
 		sleep_ms(100);
 		kswapd_wake();
 	}
@@ -550,6 +554,11 @@ const char *test_begin(struct stats *stats)
 	if (access(FAULT_DIR FAULT_OWN, F_OK) && !access(FAULT_DIR "failslab", F_OK))
 		errx(1, "others can inject faults, but there is no " FAULT_OWN);
 	clean_up();
+	/*
+	 * While compaction waits for isolated pages, nothing is handed over. Tests of
+	 * that begin one themselves.
+	 */
+	sys_write(VM "compaction_proactiveness", "0");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return "needs more than one CPU";
 	set_oom_adj("0");	/* not what take_memory() set */

@@ -108,8 +108,8 @@ struct load {
 /* Fills memory, then keeps using it while the watermarks keep kswapd at work. */
 void load_start(struct load *load, unsigned long pages);
 /*
- * Waits until a statistic is over a value, while a load is running. After three
- * minutes it gives up, and returns false.
+ * Waits until a statistic is over a value, while a load is running. After a minute it
+ * gives up, and returns false.
  */
 bool load_until(const char *name, unsigned long value);
 /* Ends the threads, checks everything once more: pages with a wrong byte. */

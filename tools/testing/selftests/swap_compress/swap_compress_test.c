@@ -36,7 +36,7 @@ FIXTURE_TEARDOWN(swap_compress)
 	REPORT_TOO_LITTLE();
 }
 
-TEST_F(swap_compress, knobs_refuse_bad_values)
+TEST_F_TIMEOUT(swap_compress, knobs_refuse_bad_values, TIMEOUT)
 {
 	static const struct {
 		const char *knob;
@@ -71,7 +71,7 @@ TEST_F(swap_compress, knobs_refuse_bad_values)
 	}
 }
 
-TEST_F(swap_compress, inflight_bound_holds_a_batch)
+TEST_F_TIMEOUT(swap_compress, inflight_bound_holds_a_batch, TIMEOUT)
 {
 	long batch = sys_long(SWAP_COMPRESS "batch_pages");
 	long bound = sys_long(SWAP_COMPRESS "max_inflight_pages");
@@ -87,7 +87,7 @@ TEST_F(swap_compress, inflight_bound_holds_a_batch)
 	EXPECT_EQ(batch, sys_long(SWAP_COMPRESS "batch_pages"));
 }
 
-TEST_F(swap_compress, enabled_takes_every_spelling)
+TEST_F_TIMEOUT(swap_compress, enabled_takes_every_spelling, TIMEOUT)
 {
 	static const char * const on[] = { "1", "y", "on" };
 	static const char * const off[] = { "0", "n", "off" };
@@ -369,9 +369,8 @@ TEST_F_TIMEOUT(swap_compress, ksm_pages_are_stored, TIMEOUT)
 
 	if (access(KSM "run", W_OK))
 		SKIP(return, "needs a kernel with CONFIG_KSM");
-	if (!delay_workers())
+	if (!stick_workers(500))
 		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	fault(FAULT_OWN, 100);
 	settings_save(ksm, ARRAY_SIZE(ksm));
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
 	for (round = 0; round < 2; round++) {

@@ -107,10 +107,15 @@ TEST_F_TIMEOUT(memcg_v1, charges_follow_to_swap, TIMEOUT)
 {
 	unsigned int tries = 100;
 	pid_t pid = fork();
+	int status;
 
 	if (!pid)
 		_exit(charge_moves_to_swap());
-	EXPECT_EQ(0, child_status(pid));
+	status = child_status(pid);
+	/* Two: too little of what was freed was the group's. */
+	EXPECT_ENOUGH(1, status != 2);
+	if (status != 2)
+		EXPECT_EQ(0, status);
 	EXPECT_QUEUED(&self->stats, 1000);
 	EXPECT_EQ(self->stats.failed, stat_get("failed"));
 	/* The last charges are given back in the background. */

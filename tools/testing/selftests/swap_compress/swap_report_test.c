@@ -81,7 +81,7 @@ TEST_F_TIMEOUT(report, inline_inflight, TIMEOUT)
 	area_page_out(&self->area);
 	EXPECT_GE(batch, sys_long(SWAP_COMPRESS "inflight_pages"));
 	EXPECT_LT(refused, stat_get("inline_inflight"));
-	EXPECT_LE(self->stats.queued + batch, stat_get("queued"));
+	EXPECT_ENOUGH(batch, stat_get("queued") - self->stats.queued);
 }
 
 /* A disk has its own way to write while others compute. */
@@ -149,7 +149,7 @@ TEST_F_TIMEOUT(report, off_leaves_nothing_in_flight, TIMEOUT)
 	__atomic_store_n(&pager_stops, true, __ATOMIC_RELAXED);
 	pthread_join(pager, NULL);
 	EXPECT_ENOUGH(4, seen);
-	EXPECT_LT(stopped, stat_get("inline_stopped"));
+	EXPECT_ENOUGH(1, stat_get("inline_stopped") - stopped);
 	EXPECT_QUEUED(&self->stats, 100);
 	EXPECT_EQ(0, area_verify(&other));
 	area_unmap(&other);
@@ -416,7 +416,7 @@ TEST_F_TIMEOUT(report, tracepoints_agree_with_statistics, TIMEOUT)
 	EXPECT_EQ(stat_get("batches") - batches, trace.started);
 	EXPECT_EQ(stat_get("batches") - batches, trace.ended);
 	EXPECT_EQ(stat_get("freed") - self->stats.freed, trace.ended_freed);
-	EXPECT_LT(0, trace.longest_wait);
+	EXPECT_ENOUGH(1, trace.longest_wait);
 	EXPECT_GT(start, trace.longest_wait);
 	area_fill(&self->area);
 }

@@ -166,6 +166,8 @@ TEST_F_TIMEOUT(wait, switching_off_can_be_killed, TIMEOUT)
 	unsigned long stopped = stat_get("inline_stopped");
 	struct area area, others;
 	unsigned int tries = 200;
+	long in_time;
+	int status;
 	pid_t pid;
 
 	ASSERT_TRUE(stick_workers(2000));
@@ -182,9 +184,15 @@ TEST_F_TIMEOUT(wait, switching_off_can_be_killed, TIMEOUT)
 	}
 	EXPECT_ENOUGH(1, tries);
 	kill(pid, SIGKILL);
-	EXPECT_EQ(128 + SIGKILL, child_status(pid));
-	EXPECT_ENOUGH(1, sys_long(SWAP_COMPRESS "inflight_pages"));
-	EXPECT_EQ(1, sys_long(SWAP_COMPRESS "enabled"));
+	status = child_status(pid);
+	in_time = sys_long(SWAP_COMPRESS "inflight_pages");
+	EXPECT_ENOUGH(1, in_time);
+	if (in_time > 0) {
+		EXPECT_EQ(128 + SIGKILL, status);
+		EXPECT_EQ(1, sys_long(SWAP_COMPRESS "enabled"));
+	} else {
+		EXPECT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
+	}
 	fault(FAULT_OWN, 0);
 	EXPECT_EQ(0, area_verify(&area));
 	EXPECT_TRUE(idle_sums_are_right());
@@ -369,7 +377,8 @@ TEST_F_TIMEOUT(wait, contiguous_allocations_succeed, 2 * TIMEOUT)
 	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "enabled", "1"));
 	ASSERT_TRUE(delay_workers());
 	on = cma_allocations(_metadata);
-	EXPECT_LE(off, on + CMA_TRIES / 8);
+	/* An allocation may also fail for want of memory for what makes way. */
+	EXPECT_ENOUGH((long)off - CMA_TRIES / 8, on);
 	EXPECT_ENOUGH(CMA_TRIES / 2, off);
 	EXPECT_QUEUED(&self->stats, 500);
 }
