@@ -105,14 +105,16 @@ static unsigned long reserved_free_pages(void)
 {
 	FILE *file = fopen("/proc/pagetypeinfo", "re");
 	unsigned long pages = 0, nr;
-	unsigned int order;
+	unsigned int node, order;
 	char line[512];
 	int at, length;
 
 	while (file && fgets(line, sizeof(line), file)) {
 		at = 0;
-		sscanf(line, "Node %*d, zone %*s type HighAtomic %n", &at);
-		for (order = 0; at && sscanf(line + at, "%lu %n", &nr, &length) == 1;
+		if (sscanf(line, "Node %u, zone %*s type HighAtomic %n", &node,
+			   &at) != 1 || !at)
+			continue;
+		for (order = 0; sscanf(line + at, "%lu %n", &nr, &length) == 1;
 		     order++) {
 			pages += nr << order;
 			at += length;
