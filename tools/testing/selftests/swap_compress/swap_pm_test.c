@@ -6,6 +6,7 @@
  * Needs what swap_compress_test needs, and PM_DEBUG with SUSPEND or HIBERNATION.
  * Memory is not locked here: an image takes as much as it describes.
  */
+#include <err.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,26 @@ FIXTURE_TEARDOWN(pm)
 	REPORT_TOO_LITTLE();
 }
 
+#define NEEDS_FREEZER	"needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG"
+
+/*
+ * Hands over pages to workers that take so long for a batch, before a suspend that
+ * goes as far as the freezer. NULL, or what that needs.
+ */
+static const char *queue_stuck(struct area *area, unsigned long nr_pages, long ms)
+{
+	if (!stick_workers(ms))
+		return "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs";
+	if (sys_write(PM_TEST, "freezer"))
+		return NEEDS_FREEZER;
+	if (sys_write(SWAP_COMPRESS "proactive", "1"))
+		errx(1, "cannot write to proactive");
+	area_map(area, nr_pages);
+	area_fill(area);
+	area_page_out(area);
+	return NULL;
+}
+
 /*
  * Tasks are frozen, as suspend does it, for five seconds. A batch that takes eight is
  * finished before that.
@@ -83,15 +104,10 @@ FIXTURE_TEARDOWN(pm)
 TEST_F_TIMEOUT(pm, nothing_is_in_flight_while_frozen, TIMEOUT)
 {
 	struct area area;
+	const char *lacks = queue_stuck(&area, 32, 8000);
 
-	if (!stick_workers(8000))
-		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	if (sys_write(PM_TEST, "freezer"))
-		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
-	area_map(&area, 32);
-	area_fill(&area);
-	area_page_out(&area);
+	if (lacks)
+		SKIP(return, "%s", lacks);
 	EXPECT_ENOUGH(1, sys_long(SWAP_COMPRESS "inflight_pages"));
 	EXPECT_EQ(0, sys_write(PM_STATE, "freeze"));
 	EXPECT_EQ(0, sys_long(SWAP_COMPRESS "inflight_pages"));
@@ -110,7 +126,7 @@ TEST_F_TIMEOUT(pm, freezer_under_load, TIMEOUT)
 	struct load load;
 
 	if (sys_write(PM_TEST, "freezer"))
-		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
+		SKIP(return, NEEDS_FREEZER);
 	load_start(&load, pages());
 	wait_until_queued(&self->stats);
 	EXPECT_QUEUED(&self->stats, 100);
@@ -181,16 +197,11 @@ TEST_F_TIMEOUT(pm, hibernation_under_load, TIMEOUT)
 TEST_F_TIMEOUT(pm, stuck_store_refuses_suspend, TIMEOUT)
 {
 	struct area area;
+	const char *lacks = queue_stuck(&area, 64, 25000);
 	long in_time;
 
-	if (!stick_workers(25000))
-		SKIP(return, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, and debugfs");
-	if (sys_write(PM_TEST, "freezer"))
-		SKIP(return, "needs a kernel with CONFIG_SUSPEND and CONFIG_PM_DEBUG");
-	ASSERT_EQ(0, sys_write(SWAP_COMPRESS "proactive", "1"));
-	area_map(&area, 64);
-	area_fill(&area);
-	area_page_out(&area);
+	if (lacks)
+		SKIP(return, "%s", lacks);
 	in_time = sys_long(SWAP_COMPRESS "inflight_pages");
 	EXPECT_ENOUGH(1, in_time);
 	if (in_time > 0) {
