@@ -63,7 +63,7 @@ changed_objects() {
 	{
 		base_patches "$base" | xargs sed -n 's|^+++ b/||p' "$ROOT"/bench/*.patch
 		tr ' ' '\n' <"$ROOT/bases/series"
-	} | sed -n 's|^\(mm/.*\)\.c$|\1.o|p' | sort -u
+	} | sed -nE 's,^((mm|drivers)/.*)\.c$,\1.o,p' | sort -u
 }
 
 # Everything the image depends on. The same stamp means that there is nothing to do.
