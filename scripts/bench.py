@@ -196,7 +196,7 @@ class Results:
     """The figures of results.csv, and the cells they are of."""
 
     def __init__(self, folder):
-        self.values = {}
+        self.values, self.rounds = {}, {}
         with open(os.path.join(folder, "cells"), encoding="utf-8") as file:
             lines = (line.partition("#")[0].split() for line in file)
             self.cells = [(words[0], words[1].split(",")) for words in lines if words]
@@ -204,6 +204,7 @@ class Results:
             for row in csv.DictReader(file):
                 key = row["cell"], row["variant"], row["metric"]
                 self.values.setdefault(key, []).append(row["value"])
+                self.rounds.setdefault(key, []).append(row["round"])
 
     def texts(self, metric):
         return {text for (_, _, name), values in self.values.items() if name == metric for text in values}
@@ -216,8 +217,12 @@ class Results:
         return statistics.median(figures) if figures else None
 
     def ratio(self, cell, variant, first, metric):
-        one, other = self.median(cell, first, metric), self.median(cell, variant, metric)
-        return other / one if one and other is not None else None
+        """Median of the ratios of the rounds: variants of a round were measured within a minute, on the same layout of
+        code, so that a host that is slow for some rounds makes no difference."""
+        one, other = ({number: figure for number, figure in zip(self.rounds.get(key, ()), self.figures(*key))}
+                      for key in ((cell, first, metric), (cell, variant, metric)))
+        ratios = [other[number] / figure for number, figure in one.items() if figure and number in other]
+        return statistics.median(ratios) if ratios else None
 
     def limit(self, cell, variant):
         """Pages per second that as many CPUs write to zram if they do nothing else, with the same compressor."""
@@ -360,7 +365,7 @@ def conditions(folder, results):
     yield "guest", f"Linux {texts('kernel')}, {texts('arch')}, CPUs: {texts('cpus')}, MEM={texts('guest.mem')} MiB, {accelerator}, MGLRU {texts('lru_gen')}"
     yield "rounds", (f"{' to '.join(map(str, sorted({min(rounds), max(rounds)})))}, each a fresh boot, interleaved; layouts of "
                      f"the kernel's code, in turn: {known['layouts']} (scripts/kernel.sh); median "
-                     "(range), ratio to the first column, bold where ministat proves a difference at 95% confidence")
+                     "(range), median of the rounds' ratios to the first column, bold where ministat proves a difference at 95% confidence")
     yield "verified", f"{pages * 4096} bytes, every one right"
 
 
@@ -456,11 +461,11 @@ def write_markdown(folder, results):
 
 def in_words(results, cell, base, metric, less, more):
     """How a figure of "on" differs from that of another variant; LESS and MORE hold {} for by how much."""
-    off, on = (results.median(cell, variant, metric) for variant in (base, "on"))
+    ratio = results.ratio(cell, "on", base, metric)
     proven = ministat(results.figures(cell, base, metric), results.figures(cell, "on", metric))
-    if proven is False or off == on:
+    if proven is False or ratio is None or ratio == 1:
         return "the same, as far as ministat can tell"
-    text = (less if on < off else more).format(f"{100 * abs(on / off - 1):.0f}%" if off else "infinitely")
+    text = (less if ratio < 1 else more).format(f"{100 * abs(ratio - 1):.0f}%")
     return text if proven else f"{text} (too few rounds to prove it)"
 
 
