@@ -9,7 +9,7 @@ set style histogram clustered gap 1
 set style fill solid 0.8
 set yrange [0:1.1<*]
 set grid ytics
-set key outside right noenhanced
+set key outside bottom center horizontal noenhanced
 set xtics noenhanced nomirror
 set arrow from graph 0, first 1 to graph 1, first 1 nohead lw 2 lc rgb "#444444"
 columns = int(system("head -n 1 '" . data . "' | awk -F'\t' '{ print NF }'"))
