@@ -138,7 +138,7 @@ missing_packages() {	# STAGE...
 			command -v "$proof" >/dev/null
 		fi || printf '%s\t%s\n' "$package" "$reason"
 	done <"$ROOT/scripts/packages" | sort -u
-	if [[ -n $LLVM && $LLVM != [/0]* && " $* " == *" build "* ]]; then
+	if [[ -n $LLVM && $LLVM != /* && " $* " == *" build "* ]]; then
 		suffix=${LLVM#1}
 		for package in clang lld llvm; do
 			proof=$package
