@@ -222,7 +222,7 @@ class Results:
         one, other = ({number: figure for number, figure in zip(self.rounds.get(key, ()), self.figures(*key))}
                       for key in ((cell, first, metric), (cell, variant, metric)))
         ratios = [other[number] / figure for number, figure in one.items() if figure and number in other]
-        return statistics.median(ratios) if ratios else None
+        return statistics.median(ratios) if ratios and self.median(cell, first, metric) else None
 
     def limit(self, cell, variant):
         """Pages per second that as many CPUs write to zram if they do nothing else, with the same compressor."""
@@ -463,9 +463,12 @@ def in_words(results, cell, base, metric, less, more):
     """How a figure of "on" differs from that of another variant; LESS and MORE hold {} for by how much."""
     ratio = results.ratio(cell, "on", base, metric)
     proven = ministat(results.figures(cell, base, metric), results.figures(cell, "on", metric))
-    if proven is False or ratio is None or ratio == 1:
+    if proven is False or ratio == 1 or ratio is None and not results.median(cell, "on", metric):
         return "the same, as far as ministat can tell"
-    text = (less if ratio < 1 else more).format(f"{100 * abs(ratio - 1):.0f}%")
+    if ratio is None:
+        text = more.format("infinitely")
+    else:
+        text = (less if ratio < 1 else more).format(f"{100 * abs(ratio - 1):.0f}%")
     return text if proven else f"{text} (too few rounds to prove it)"
 
 
