@@ -42,13 +42,13 @@ fragments() {
 # Under emulation the same loop is up to 1.6 times as fast elsewhere in a page, so that images would differ without a
 # difference in their source. With a layout, code that the series or the benchmark changes comes last, and all other code
 # has the same address in every image. The changed objects get 128 KiB each, and in every layout another place in a page:
-# with 29, up to eight objects and nine layouts are spread over all of it.
+# with 29, the places of an object in nine layouts are spread over all of it.
 lay_out() {
-	local lds=$build/arch/x86/kernel/vmlinux.lds object pad=0 exclude changed=
+	local lds=$build/arch/x86/kernel/vmlinux.lds object number=0 exclude='' changed=
 	for object in $(changed_objects); do
 		exclude+=" *$object"
-		pad=$(((pad + layout * 29) % 256))
-		changed+=" . = ALIGN(0x20000) + $((pad * 16)); *$object(.text .text.unlikely .text.unlikely.*)"
+		number=$((number + 1))
+		changed+=" . = ALIGN(0x20000) + $(((number * 37 + layout * 29) % 256 * 16)); *$object(.text .text.unlikely .text.unlikely.*)"
 	done
 	exclude="EXCLUDE_FILE($exclude)"
 	kernel_make "$tree" "$build" -s arch/x86/kernel/vmlinux.lds >"$build.log" 2>&1 || build_failed "$build.log"
@@ -63,7 +63,7 @@ changed_objects() {
 	{
 		base_patches "$base" | xargs sed -n 's|^+++ b/||p' "$ROOT"/bench/*.patch
 		tr ' ' '\n' <"$ROOT/bases/series"
-	} | sed -nE 's,^((mm|drivers)/.*)\.c$,\1.o,p' | sort -u
+	} | sed -nE '\,^(lib/tests|tools)/,d; s,\.c$,.o,p' | sort -u
 }
 
 # Everything the image depends on. The same stamp means that there is nothing to do.
@@ -103,7 +103,9 @@ build_failed() {	# LOG
 lock_cache
 need source patch build
 tree=$("$ROOT/scripts/tree.sh" "$base" "${variant#off}")
-build=$CACHE/build/$(base_id "$base")${variant:+-$variant}-$ARCH-$config${LLVM//\//_}
+# In a folder of the tree make calls the tree "..", so that what two variants have in common is compiled once (ccache).
+build=$tree/build-$ARCH-$config${LLVM//\//_}
+[[ $variant != off ]] || build+=-off
 case $ARCH in
 x86_64) target=bzImage made=arch/x86/boot/bzImage ;;
 arm64) target=Image made=arch/arm64/boot/Image ;;
@@ -112,10 +114,10 @@ image=$build/$target${layout:+-$layout}
 mapfile -t fragment_files < <(fragments)
 want=$(stamp | sha256sum)
 if [[ ! -e $image || $(cat "$image.stamp" 2>/dev/null) != "$want" ]]; then
-	need_disk "$CACHE/build" 1500 "a kernel build"
+	need_disk "$tree" 1500 "a kernel build"
 	# The option changes few objects: the build without it begins as a copy of the one with it.
-	if [[ $variant == off && ! -e $build && -e ${build/-off-/-}/vmlinux.o ]]; then
-		cp -a "${build/-off-/-}" "$build"
+	if [[ $variant == off && ! -e $build && -e ${build%-off}/vmlinux.o ]]; then
+		cp -a "${build%-off}" "$build"
 		rm -f "$build/$target"*
 	fi
 	rm -f "$image.stamp"

@@ -227,15 +227,16 @@ install_file() {	# STAGE TREE FILE
 	fi
 }
 
-# A hard-linked copy of a pristine tree, made anew only when the pristine tree is another one.
+# A hard-linked copy of a pristine tree, made anew only when the pristine tree is another one. What was built in it stays.
 link_tree() {	# SOURCE TREE
 	local from temp
 	from=$(cat "$1.stamp" && echo "$1")
 	[[ -d $2 && $(cat "$2.from" 2>/dev/null) == "$from" ]] && return
-	rm -rf "$2" "$2.files" "$2.stamp"
 	mkdir -p "$CACHE/tree"
 	temp=$(mktemp -d -p "$CACHE/tree")
 	cp -al "$1" "$temp/tree"
+	[[ ! -d $2 ]] || find "$2" -mindepth 1 -maxdepth 1 -name 'build-*' -exec mv -t "$temp/tree" {} +
+	rm -rf "$2" "$2.files" "$2.stamp"
 	mv "$temp/tree" "$2"
 	rmdir "$temp"
 	echo "$from" >"$2.from"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # tree.sh BASE [VARIANT]: makes the patched tree of a base in the cache and prints its path.
 # VARIANT: pristine, the source as it is; bench, with the patches of bench/ on top.
-# Hard links to the pristine tree; only files whose content changes are replaced, so that a build goes on from the last one.
+# Hard links to the source; only files whose content changes are replaced, so that a build goes on from the last one.
+# scripts/kernel.sh builds in folders build-* of the tree.
 
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/stage.sh"
@@ -15,7 +16,9 @@ check_one_of VARIANT "$variant" "" pristine bench
 # Everything the patched files depend on.
 stamp() {
 	local file
-	cat "$source_tree.stamp" "$ROOT/scripts/stage.sh" "$ROOT/scripts/tree.sh"
+	cat "$source_tree.stamp"
+	[[ $variant != pristine ]] || return 0
+	cat "$ROOT/scripts/stage.sh" "$ROOT/scripts/tree.sh"
 	series_lines
 	base_patches "$base" | xargs cat
 	while IFS= read -r file; do
@@ -38,21 +41,19 @@ $output"
 lock_cache
 need source patch
 source_tree=$("$ROOT/scripts/source.sh" "$base")
-if [[ $variant == pristine ]]; then
-	echo "$source_tree"
-	exit
-fi
 tree=$CACHE/tree/$(base_id "$base")${variant:+-$variant}
-check_series "$base"
+[[ $variant == pristine ]] || check_series "$base"
 lock_thing "$tree"
 want=$(stamp | sha256sum)
 if [[ ! -d $tree || $(cat "$tree.stamp" 2>/dev/null) != "$want" ]]; then
-	make_tmp "$CACHE"
-	stage "$base" "$source_tree" "$TMP/stage" "Linux $(tree_version "$source_tree")"
-	[[ $variant != bench ]] || stage_bench "$TMP/stage"
+	if [[ $variant != pristine ]]; then
+		make_tmp "$CACHE"
+		stage "$base" "$source_tree" "$TMP/stage" "Linux $(tree_version "$source_tree")"
+		[[ $variant != bench ]] || stage_bench "$TMP/stage"
+	fi
 	rm -f "$tree.stamp"
 	link_tree "$source_tree" "$tree"
-	update_tree "$base" "$source_tree" "$TMP/stage" "$tree"
+	[[ $variant == pristine ]] || update_tree "$base" "$source_tree" "$TMP/stage" "$tree"
 	echo "$want" >"$tree.stamp"
 fi
 echo "$tree"
