@@ -198,8 +198,9 @@ class Results:
     def __init__(self, folder):
         self.values, self.rounds = {}, {}
         with open(os.path.join(folder, "cells"), encoding="utf-8") as file:
-            lines = (line.partition("#")[0].split() for line in file)
-            self.cells = [(words[0], words[1].split(",")) for words in lines if words]
+            lines = [words for words in (line.partition("#")[0].split() for line in file) if words]
+        self.cells = [(words[0], words[1].split(",")) for words in lines]
+        self.parameters = {words[0]: " ".join(words[3:]) for words in lines}
         with open(write_csv(folder), encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 key = row["cell"], row["variant"], row["metric"]
@@ -233,6 +234,15 @@ class Results:
             if metric == "pages_per_second" and kind(name, other) == kind(cell, variant):
                 return self.median(name, other, metric)
         return None
+
+    def sleeping(self, cell):
+        """Pages per second that the workers and kswapds of a cell would store if they did nothing but sleep for each."""
+        def number(name, default):
+            found = re.search(rf"\b{name}=(\d+)", self.parameters[cell])
+            return int(found[1]) if found else default
+
+        us = number("swap_store_us", 0)
+        return us and (number("max_active", 0) + number("numa=fake", 1)) * 1000000 / us
 
     def scenario(self, cell, variant):
         return self.values[cell, variant, "scenario"][0]
@@ -313,6 +323,9 @@ def swept_table(results, group, cells):
     yield [group] + [cell.partition("/")[2] for cell, _ in cells]
     for key, title, form in rows:
         yield [title] + [cell_text(results, cell, variants[0], variants[0], key, form) for cell, variants in cells]
+        if key == "freed_per_second" and results.sleeping(cells[0][0]):
+            yield ["share of what they would store if they only slept"] + [
+                f"{results.median(cell, variants[0], key) / results.sleeping(cell):.0%}" for cell, variants in cells]
 
 
 def title_of(results, name, cell, variants):
