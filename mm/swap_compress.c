@@ -595,37 +595,47 @@ static const struct scq_ops swap_compress_ops = {
 };
 
 /*
+ * There is a worker for each CPU except one, which kswapd uses, up to a maximum: with
+ * one more, a worker and kswapd would share a CPU and switch contexts twice as often.
+ */
+unsigned int swap_compress_nr_workers(unsigned int nr_cpus)
+{
+	return clamp(nr_cpus - 1, 1U, SWAP_COMPRESS_MAX_WORKERS);
+}
+
+unsigned long swap_compress_nr_pages(unsigned int nr_cpus)
+{
+	return min3(swap_compress_nr_workers(nr_cpus) * SWAP_COMPRESS_WORKER_PAGES,
+		    SWAP_COMPRESS_MAX_PAGES,
+		    totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT);
+}
+
+/*
  * The workqueue is unbound because the work should run on idle CPUs. It has
  * WQ_MEM_RECLAIM because reclaim waits for it; the rescuer alone can finish every
- * batch. There is a worker for each CPU except one, which kswapd uses, up to a
- * maximum: with one more, a worker and kswapd would share a CPU and switch contexts
- * twice as often.
+ * batch.
  * A batch wakes at most one worker, so that light pressure keeps one busy. Only a
  * large folio wakes more, to store its slices.
  */
 static int __init swap_compress_init(void)
 {
-	const unsigned int nr_workers = clamp(num_online_cpus() - 1, 1U,
-					      SWAP_COMPRESS_MAX_WORKERS);
-	const unsigned long limit = totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT;
 	struct scq *scq = &swap_compress_queue_data;
 	struct workqueue_struct *wq;
 	int err;
 
 	wq = alloc_workqueue("swap_compress",
 			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
-			     nr_workers);
+			     swap_compress_nr_workers(num_online_cpus()));
 	if (!wq)
 		return -ENOMEM;
 
 	err = scq_init(scq, &swap_compress_ops, wq, SWAP_COMPRESS_POOL_BATCHES,
-		       limit);
+		       totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT);
 	if (err) {
 		destroy_workqueue(wq);
 		return err;
 	}
-	scq_set_max_inflight_pages(scq, min3(nr_workers * SWAP_COMPRESS_WORKER_PAGES,
-					     SWAP_COMPRESS_MAX_PAGES, limit));
+	scq_set_max_inflight_pages(scq, swap_compress_nr_pages(num_online_cpus()));
 	swap_compress_scq = scq;
 	return 0;
 }

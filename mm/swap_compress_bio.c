@@ -33,9 +33,6 @@
  */
 #define SCQ_WORKER_BIO_PAGES	(2 * SCQ_SLICE_PAGES)
 
-/* A submitter with a fast compressor cannot feed more workers. */
-#define SCQ_MAX_BIO_WORKERS	8U
-
 /**
  * struct scq_bios - bios that one worker stores
  * @cb:		link in the plug of a task, as long as bios are being added
@@ -59,11 +56,6 @@ struct scq_bios {
 /* Parts of bios */
 static struct bio_set scq_bio_set;
 
-static unsigned int scq_nr_bio_workers(void)
-{
-	return clamp(num_online_cpus() - 1, 1U, SCQ_MAX_BIO_WORKERS);
-}
-
 /*
  * Workers for reclaim come first: nothing is added while they have pages. Tasks that
  * submit at the same time may exceed the bound by what each of them adds.
@@ -71,7 +63,7 @@ static unsigned int scq_nr_bio_workers(void)
 static bool scq_has_room_for_bios(struct scq *scq, atomic_t *nr_inflight)
 {
 	return scq_is_idle(scq) && atomic_read(nr_inflight) <
-	       SCQ_WORKER_BIO_PAGES * scq_nr_bio_workers();
+	       SCQ_WORKER_BIO_PAGES * swap_compress_nr_workers(num_online_cpus());
 }
 
 static void scq_init_bios(struct scq_bios *bios, struct scq *scq,
@@ -325,7 +317,7 @@ static int __init scq_bio_init(void)
 		return err;
 	wq = alloc_workqueue("swap_compress_bio",
 			     WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS,
-			     scq_nr_bio_workers());
+			     swap_compress_nr_workers(num_online_cpus()));
 	if (!wq) {
 		bioset_exit(&scq_bio_set);
 		return -ENOMEM;

@@ -21,6 +21,10 @@ extern struct scq *swap_compress_scq;
 extern bool swap_compress_shmem;
 extern bool swap_compress_proactive;
 
+/* Defaults while so many CPUs are online: workers, and pages in flight on a node */
+unsigned int swap_compress_nr_workers(unsigned int nr_cpus);
+unsigned long swap_compress_nr_pages(unsigned int nr_cpus);
+
 unsigned long swap_compress_node_limit(struct pglist_data *pgdat);
 long swap_compress_memcg_inflight(const struct mem_cgroup *memcg);
 bool swap_compress_has_slot_users(struct folio *folio);

@@ -229,6 +229,12 @@ nodes() {
 		--append "panic_on_warn=1 swap_compress=on numa=fake=2 sc.job=integration sc.program=swap_node_test"
 }
 
+# Most CPUs come after the boot.
+cpus() {
+	guest "CPUs that come and go" debug 16 --follow --mem 640 --cpus 4 \
+		--append "panic_on_warn=1 maxcpus=1 sc.job=integration sc.program=swap_cpus_test"
+}
+
 # What is waited for, with an area for contiguous allocations (in ZONE_MOVABLE, or it would be free memory that the kernel
 # cannot use), and with a zone that kernel allocations cannot use.
 waits() {
@@ -266,6 +272,7 @@ everyday() {
 	run "classic LRU, debug kernel, $BASE" "source patch build guest" tagged classic integration debug \
 		"sc.lru_gen=0 sc.program=swap_compress_test,swap_change_test sc.test=$CLASSIC"
 	run "two memory nodes, debug kernel, $BASE" "source patch build guest" nodes
+	run "CPUs that come and go, debug kernel, $BASE" "source patch build guest" cpus
 	run "who waits and who need not, debug kernel, $BASE" "source patch build guest" waits
 	run "debug kernel that patches its code, 6.12" "source patch build guest" on_base 6.12 patching \
 		"sc.program=swap_compress_test,swap_change_test sc.test=$PATCHED"
@@ -288,6 +295,7 @@ long_forms() {
 		run "zram at its limit, $base" "source patch build guest" on_base "$base" limit
 		[[ $base != "$BASE" ]] || continue
 		run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
+		run "CPUs that come and go, debug kernel, $base" "source patch build guest" on_base "$base" cpus
 		run "who waits and who need not, debug kernel, $base" "source patch build guest" on_base "$base" waits
 		run "all of the integration test, debug kernel, $base" "source patch build guest" on_base "$base" integration debug
 		run "other people's tests, off and on, short, debug kernel, $base" "source patch build guest suites" suites "$base" short

@@ -8,6 +8,7 @@
 
 #define SWAP_COMPRESS	"/sys/kernel/mm/swap_compress/"
 #define WORKQUEUE	"/sys/devices/virtual/workqueue/swap_compress/"
+#define BIO_WORKQUEUE	"/sys/devices/virtual/workqueue/swap_compress_bio/"
 #define VM		"/proc/sys/vm/"
 #define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
 #define NS_PER_S	1000000000UL
