@@ -21,7 +21,7 @@ check_llvm
 # How many objects a first build makes, until a build of this machine has counted them.
 first_estimate() {
 	case $config in
-	debug | jumplabel) echo 1190 ;;
+	debug | jumplabel) echo 1340 ;;
 	*) echo 1120 ;;
 	esac
 }
@@ -35,8 +35,11 @@ fragments() {
 	[[ $config != gki* ]] || ! grep -qs '^config ANDROID_VENDOR_HOOKS$' "$tree/drivers/android/Kconfig" ||
 		echo "$ROOT/configs/gki-android.config"
 	[[ $config != @(debug|jumplabel) || $ARCH != x86_64 ]] || echo "$ROOT/configs/debug-x86_64.config"
-	[[ $variant != off ]] && grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig" && echo "$ROOT/configs/swap_compress.config"
-	return 0
+	[[ $config != @(debug|gki*) ]] || echo "$ROOT/configs/kunit-guest.config"
+	if [[ $variant != off ]] && grep -qs '^config SWAP_COMPRESS_WQ$' "$tree/mm/Kconfig"; then
+		echo "$ROOT/configs/swap_compress.config"
+		[[ $config != @(debug|gki*) ]] || echo "$ROOT/configs/kunit.config"
+	fi
 }
 
 # Under emulation the same loop is up to 1.6 times as fast elsewhere in a page, so that images would differ without a
@@ -99,6 +102,9 @@ build_failed() {	# LOG
 	note "$(grep -m 8 -E '(error|Error)[: ]|undefined reference|No space left|Killed' "$1" || tail -n 8 "$1")"
 	die "the kernel build failed; its log: $1"
 }
+
+# make bench compares kernels of this configuration, see common.sh.
+[[ $config != qemu ]] || unset CCACHE_DEPEND
 
 lock_cache
 need source patch build

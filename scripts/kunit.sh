@@ -44,7 +44,7 @@ kunit_py() {
 	local cc host_cc=gcc
 	cc=$(cross_prefix)gcc
 	[[ -z $LLVM ]] || { cc=$(clang_name); host_cc=$cc; }
-	local args=(run "--arch=$arch" "--kunitconfig=$ROOT/.kunitconfig" "--build_dir=$build" "--jobs=$JOBS" --timeout=600
+	local args=(run "--arch=$arch" "--kunitconfig=$ROOT/.kunitconfig" "--kunitconfig=$ROOT/configs/kunit-slim.config" "--build_dir=$build" "--jobs=$JOBS" --timeout=600
 		--make_options "CC=ccache $cc" --make_options "HOSTCC=ccache $host_cc")
 	[[ -z $LLVM ]] || args+=(--make_options "LLVM=$LLVM")
 	[[ -z $(cross_prefix) ]] || args+=("--cross_compile=$(cross_prefix)")
@@ -55,7 +55,7 @@ kunit_py() {
 		--kernel_args numa=fake=2 --qemu_args "-smp 2")
 	(
 		cd "$tree" || exit
-		export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=5G CCACHE_NOHASHDIR=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+		export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 		python3 tools/testing/kunit/kunit.py "${args[@]}" </dev/null 2>&1
 	) | tee "$build.log" | grep -v "^stty: "
 }
