@@ -203,9 +203,7 @@ tree_version() {	# TREE
 		END { if (v != "" && p != "") print v "." p "." s + 0 }' "$1/Makefile"
 }
 
-# Without CCACHE_DEPEND, ccache runs the preprocessor first, which makes a first build a fourth slower. It finds objects then that
-# were compiled with other options, if these make no difference. Only kernels that are compared have many of them.
-export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=5G CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=5G CCACHE_NOHASHDIR=1
 
 # make in a kernel tree, with the compiler behind ccache and nothing in the result that changes from run to run.
 kernel_make() {	# TREE BUILD-FOLDER ARGUMENT...

@@ -21,7 +21,7 @@ check_llvm
 # How many objects a first build makes, until a build of this machine has counted them.
 first_estimate() {
 	case $config in
-	debug | jumplabel) echo 1340 ;;
+	debug) echo 1340 ;;
 	*) echo 1120 ;;
 	esac
 }
@@ -102,9 +102,6 @@ build_failed() {	# LOG
 	note "$(grep -m 8 -E '(error|Error)[: ]|undefined reference|No space left|Killed' "$1" || tail -n 8 "$1")"
 	die "the kernel build failed; its log: $1"
 }
-
-# make bench compares kernels of this configuration, see common.sh.
-[[ $config != qemu ]] || unset CCACHE_DEPEND
 
 lock_cache
 need source patch build

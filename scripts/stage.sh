@@ -227,7 +227,8 @@ install_file() {	# STAGE TREE FILE
 	fi
 }
 
-# A hard-linked copy of a pristine tree, made anew only when the pristine tree is another one. What was built in it stays.
+# A hard-linked copy of a pristine tree, made anew only when the pristine tree is another one. What was built in it
+# goes: sources keep the time of their release, so that make would not see that they are newer.
 link_tree() {	# SOURCE TREE
 	local from temp
 	from=$(cat "$1.stamp" && echo "$1")
@@ -235,7 +236,6 @@ link_tree() {	# SOURCE TREE
 	mkdir -p "$CACHE/tree"
 	temp=$(mktemp -d -p "$CACHE/tree")
 	cp -al "$1" "$temp/tree"
-	[[ ! -d $2 ]] || find "$2" -mindepth 1 -maxdepth 1 -name 'build-*' -exec mv -t "$temp/tree" {} +
 	rm -rf "$2" "$2.files" "$2.stamp"
 	mv "$temp/tree" "$2"
 	rmdir "$temp"

@@ -143,7 +143,7 @@ kunit() {	# BASE ARCH
 
 # The suites in a kernel that is made for other tests, too. Version 7.1 of UML has two CPUs, but one node of memory.
 kunit_guest() {	# CONFIG PARAMETERS
-	guest "KUnit-$1" "$1" 2 --mem 512 --append "panic_on_warn=1 kunit.enable=1 sc.job=kunit $2"
+	guest "KUnit-$1" "$1" 2 --mem 512 --append "panic_on_warn=1 kunit.enable=1 kunit.autorun=1 sc.job=kunit $2"
 }
 
 # The same on another base, or under another name of its logs.
