@@ -605,9 +605,8 @@ unsigned int swap_compress_nr_workers(unsigned int nr_cpus)
 
 unsigned long swap_compress_nr_pages(unsigned int nr_cpus)
 {
-	return min3(swap_compress_nr_workers(nr_cpus) * SWAP_COMPRESS_WORKER_PAGES,
-		    SWAP_COMPRESS_MAX_PAGES,
-		    totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT);
+	return min(swap_compress_nr_workers(nr_cpus) * SWAP_COMPRESS_WORKER_PAGES,
+		   SWAP_COMPRESS_MAX_PAGES);
 }
 
 /*
@@ -619,6 +618,7 @@ unsigned long swap_compress_nr_pages(unsigned int nr_cpus)
  */
 static int __init swap_compress_init(void)
 {
+	const unsigned long limit = totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT;
 	struct scq *scq = &swap_compress_queue_data;
 	struct workqueue_struct *wq;
 	int err;
@@ -630,12 +630,13 @@ static int __init swap_compress_init(void)
 		return -ENOMEM;
 
 	err = scq_init(scq, &swap_compress_ops, wq, SWAP_COMPRESS_POOL_BATCHES,
-		       totalram_pages() >> SWAP_COMPRESS_NODE_SHIFT);
+		       limit);
 	if (err) {
 		destroy_workqueue(wq);
 		return err;
 	}
-	scq_set_max_inflight_pages(scq, swap_compress_nr_pages(num_online_cpus()));
+	scq_set_max_inflight_pages(scq, min(swap_compress_nr_pages(num_online_cpus()),
+					    limit));
 	swap_compress_scq = scq;
 	return 0;
 }

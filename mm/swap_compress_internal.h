@@ -21,7 +21,10 @@ extern struct scq *swap_compress_scq;
 extern bool swap_compress_shmem;
 extern bool swap_compress_proactive;
 
-/* Defaults while so many CPUs are online: workers, and pages in flight on a node */
+/*
+ * Defaults while so many CPUs are online: workers, and pages in flight on a node that
+ * has enough memory
+ */
 unsigned int swap_compress_nr_workers(unsigned int nr_cpus);
 unsigned long swap_compress_nr_pages(unsigned int nr_cpus);
 

@@ -34,7 +34,7 @@ done
 # Those that want no guest of another kind
 programs=()
 for program in "$ROOT"/tools/testing/selftests/swap_compress/swap_*_test.c; do
-	[[ $program =~ _(node|wait|zone|mte|memcg_v1)_test ]] || programs+=("$(basename "$program" .c)")
+	[[ $program =~ _(node|wait|zone|cpus|mte|memcg_v1)_test ]] || programs+=("$(basename "$program" .c)")
 done
 
 start=$EPOCHSECONDS guests=0 tests=0

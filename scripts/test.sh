@@ -285,7 +285,7 @@ everyday() {
 	run "other people's tests, off and on, debug kernel, $BASE" "source patch build guest suites" suites "$BASE" short
 	run_arm64 "KUnit in a guest, arm64 as in Android's GKI, $BASE" "source patch build guest" kunit_guest gki kasan=off
 	run_arm64 "guests with 96 MiB, 8 CPUs, one CPU, arm64 as in Android's GKI, $BASE" "source patch build guest" \
-		small gki 96 128
+		small gki 96 192
 	run_arm64 "some of the integration test, arm64 as in Android's GKI, $BASE" "source patch build guest" \
 		tagged some integration gki "kasan=off sc.program=swap_memcg_v1_test,swap_compress_test,swap_mte_test sc.test=$ON_ARM64"
 }
@@ -297,7 +297,7 @@ long_forms() {
 		run "KUnit, UML, $base" "source patch build kunit" kunit "$base" um
 		run "KUnit, x86_64 with two CPUs, $base" "source patch build kunit guest" kunit "$base" x86_64
 		run "all static checks, $base" "source patch" long_check "$base"
-		run "guests with 64 MiB, 8 CPUs, one CPU, $base" "source patch build guest" on_base "$base" small qemu 64 128
+		run "guests with 64 MiB, 8 CPUs, one CPU, $base" "source patch build guest" on_base "$base" small qemu 64 192
 		run "zram at its limit, $base" "source patch build guest" on_base "$base" limit
 		[[ $base != "$BASE" ]] || continue
 		run "two memory nodes, debug kernel, $base" "source patch build guest" on_base "$base" nodes
