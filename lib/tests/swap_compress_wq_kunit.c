@@ -2397,18 +2397,22 @@ static void begin_faults(struct kunit *test, enum scq_fault point)
 }
 #else
 static void end_faults(void *unused) {}
-
-static void begin_faults(struct kunit *test, enum scq_fault point)
-{
-	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
-}
+static void begin_faults(struct kunit *test, enum scq_fault point) {}
 #endif
+
+/* To be called before anything is accepted, which a skip would leave under way */
+static void need_faults(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_FAULT_INJECTION))
+		kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+}
 
 static void injected_store_fault_fails_the_folio(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	unsigned int i;
 
+	need_faults(test);
 	make_items(test, 8, 0);
 	for (i = 0; i < 8; i++)
 		be.items[i].fail = true;	/* what is to be seen of it */
@@ -2428,6 +2432,7 @@ static void injected_pool_fault_means_refusal(struct kunit *test)
 	LIST_HEAD(folios);
 	unsigned int i;
 
+	need_faults(test);
 	make_items(test, 9, 0);
 	scq_set_batch_pages(&f->scq, 4);
 	/* Accepted before, and no batch to be had when the plug is full */
@@ -2447,6 +2452,7 @@ static void injected_pool_fault_means_refusal(struct kunit *test)
 
 static void injected_delay_only_delays(struct kunit *test)
 {
+	need_faults(test);
 	make_items(test, 40, 0);
 	begin_faults(test, SCQ_FAULT_DELAY);
 	submit(test, 0, 40);
